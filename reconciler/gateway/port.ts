@@ -1,4 +1,7 @@
-import type { NodeView, Split } from '../model/split.ts';
+import type { GatewayWrite } from '../model/action.ts';
+import type { NodeView } from '../model/split.ts';
+
+export type { GatewayWrite } from '../model/action.ts';
 
 /** What a gateway driver can do; what it cannot is refused when a blueprint is compiled. */
 export interface GatewayAbilities {
@@ -16,9 +19,3 @@ export interface Gateways {
   /** Does one write; throws `DriverError` naming the nodes that failed after trying all of them. */
   act(write: GatewayWrite, signal: AbortSignal): Promise<void>;
 }
-
-export type GatewayWrite =
-  /** The whole split, to all nodes or to the named ones. */
-  | { readonly kind: 'apply-split'; readonly split: Split; readonly nodes?: readonly string[] }
-  /** Closes the listener and forgets the gateway; one that is gone already is fine. */
-  | { readonly kind: 'remove-gateway'; readonly gateway: string; readonly generation: number };

@@ -48,6 +48,8 @@ export interface SplitVersion {
 /** What is unsafe to lose, so every agent keeps it on its disk (design section 9). */
 export interface GatewayMemory {
   readonly stable?: Stable;
+  /** The gateway's first deployment is under way: no steps, straight to the target. */
+  readonly first?: true;
   readonly rejected: readonly Rejection[];
 }
 

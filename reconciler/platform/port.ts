@@ -1,5 +1,7 @@
+import type { AppWrite } from '../model/action.ts';
 import type { ActualApp, AppDetail, Task } from '../model/actual.ts';
-import type { MarathonApp } from '../model/marathon-app.ts';
+
+export type { AppWrite } from '../model/action.ts';
 
 /**
  * Where apps run. Every method throws `DriverError` on a fault of the world, takes no longer than
@@ -13,21 +15,6 @@ export interface Platform {
   /** Does one write and returns when the platform has accepted it, not when it is rolled out. */
   act(write: AppWrite, signal: AbortSignal): Promise<void>;
 }
-
-export type AppWrite =
-  /** The whole app, our labels included. An app of this id that already exists is `app-exists`. */
-  | { readonly kind: 'create-app'; readonly id: string; readonly definition: MarathonApp }
-  /** Sends `instances` only; refuses with `app-restarted` if lastConfigChangeAt moved by it. */
-  | {
-      readonly kind: 'scale-app';
-      readonly id: string;
-      readonly instances: number;
-      readonly configAt: string;
-    }
-  /** Kills exactly these and shrinks the app by their number. */
-  | { readonly kind: 'kill-tasks'; readonly appId: string; readonly taskIds: readonly string[] }
-  /** Never forces. An app that is already gone is fine. */
-  | { readonly kind: 'delete-app'; readonly id: string };
 
 /** Where instances are, for whoever needs endpoints (the gateway agent). */
 export interface TaskFeed {
