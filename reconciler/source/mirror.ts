@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DriverError } from '../errors.ts';
+import { GitFault } from './git-command.ts';
+import type { Git } from './git-command.ts';
+
+/** The bare repository on disk that keeps every commit that was ever seen. */
+export interface Mirror {
+  /** Makes the mirror if it is absent; removes stale locks once per start. */
+  prepare(signal: AbortSignal): Promise<void>;
+  /** Throws the mirror away and makes an empty one. */
+  recreate(signal: AbortSignal): Promise<void>;
+  /** True if the commit was fetched, with all that belongs to it. */
+  holds(revision: string, signal: AbortSignal): Promise<boolean>;
+  /** Notes that the commit is complete and is now the head. */
+  keep(revision: string, signal: AbortSignal): Promise<void>;
+  /** The head noted last, also by an earlier run of Sluice. */
+  last(signal: AbortSignal): Promise<string | undefined>;
+  /** Removes locks that no live git can own. */
+  unlock(): Promise<void>;
+  /** Puts many small packs together when there are too many; failing is harmless. */
+  tidy(signal: AbortSignal): Promise<void>;
+}
+
+/** Marks a directory as ours to delete. */
+const MARKER = 'sluice-mirror';
+
+/** Locks are held for milliseconds (refs) or seconds (packs), never for minutes. */
+const STALE_LOCK_MS = 60_000;
+
+export function createMirror(git: Git, mirrorDir: string, fingerprint: string): Mirror {
+  const id = createHash('sha256').update(fingerprint).digest('hex').slice(0, 16);
+  const headRef = `refs/sluice/head/${id}`;
+  let prepared = false;
+
+  async function prepare(signal: AbortSignal): Promise<void> {
+    if (prepared) return;
+    const found = await inspect(mirrorDir);
+    if (found === 'foreign') {
+      throw new DriverError(
+        'mirror-not-ours',
+        `${mirrorDir} exists and is no mirror of Sluice. Name another directory or empty this one`,
+        { retry: 'never' },
+      );
+    }
+    if (found === 'broken') await recreate(signal);
+    await removeLocks(mirrorDir, STALE_LOCK_MS);
+    prepared = true;
+  }
+
+  async function recreate(signal: AbortSignal): Promise<void> {
+    await rm(mirrorDir, { recursive: true, force: true });
+    await mkdir(mirrorDir, { recursive: true, mode: 0o700 });
+    await writeFile(
+      path.join(mirrorDir, MARKER),
+      'A bare git mirror of Sluice. It may be deleted.\n',
+    );
+    await git.run(['init', '--quiet', '--bare', '--template=', '.'], signal);
+  }
+
+  async function resolve(ref: string, signal: AbortSignal): Promise<string | undefined> {
+    try {
+      const answer = await git.run(['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], signal);
+      return answer.trim();
+    } catch (error) {
+      if (error instanceof GitFault && error.kind === 'exit') return undefined;
+      throw error;
+    }
+  }
+
+  return {
+    prepare,
+    recreate,
+    async holds(revision, signal) {
+      return (await resolve(`refs/sluice/seen/${revision}`, signal)) === revision;
+    },
+    async keep(revision, signal) {
+      // The commit is readable before the head names it, whatever instant Sluice dies at.
+      await git.run(['update-ref', `refs/sluice/seen/${revision}`, revision], signal);
+      await git.run(['update-ref', headRef, revision], signal);
+    },
+    async last(signal) {
+      return resolve(headRef, signal);
+    },
+    async unlock() {
+      await removeLocks(mirrorDir, STALE_LOCK_MS);
+    },
+    async tidy(signal) {
+      await git.run(['gc', '--auto', '--quiet'], signal).catch(() => undefined);
+    },
+  };
+}
+
+async function inspect(directory: string): Promise<'ours' | 'broken' | 'foreign'> {
+  const names: readonly string[] = await readdir(directory).catch((error: unknown): string[] => {
+    if (isAbsent(error)) return [];
+    throw new DriverError(
+      'mirror-unwritable',
+      `The directory of the mirror, ${directory}, cannot be read. Give Sluice access to it`,
+      { retry: 'backoff', cause: error },
+    );
+  });
+  if (names.length === 0) return 'broken';
+  if (!names.includes(MARKER)) return 'foreign';
+  const whole = ['HEAD', 'config', 'objects', 'refs'].every((name) => names.includes(name));
+  return whole ? 'ours' : 'broken';
+}
+
+async function removeLocks(directory: string, olderThanMs: number): Promise<void> {
+  const names = await readdir(directory, { recursive: true }).catch(() => []);
+  const leftovers = names.filter(
+    (name) => name.endsWith('.lock') || /tmp_(?:pack|obj|idx)_/u.test(name),
+  );
+  for (const name of leftovers) {
+    const file = path.join(directory, name);
+    const found = await stat(file).catch(() => undefined);
+    if (found !== undefined && Date.now() - found.mtimeMs > olderThanMs)
+      await rm(file, { force: true });
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
