@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { GitError, simpleGit } from 'simple-git';
+import { GitPluginError, simpleGit } from 'simple-git';
 import type { Remote } from './remote-url.ts';
 
 /** Called once per git child, with its arguments; they never hold a secret. */
@@ -78,6 +78,7 @@ export function createGit(options: GitOptions): Git {
         allowUnsafeFsMonitor: true,
         allowUnsafeHooksPath: true,
         allowUnsafeProtocolOverride: true,
+        allowUnsafeTemplateDir: true,
       },
     }).env(env);
     try {
@@ -222,12 +223,12 @@ async function collect(child: Child, options: PipeOptions, signal: AbortSignal):
   });
 }
 
-function faultOf(error: unknown, asked: AbortSignal, both: AbortSignal): GitFault {
+function faultOf(error: unknown, asked: AbortSignal, both: AbortSignal): unknown {
   if (error instanceof GitFault && error.kind !== 'aborted') return error;
   if (asked.aborted) return new GitFault('aborted', '');
   if (both.aborted) return new GitFault('timeout', '');
+  // simple-git refuses a command before it runs: that is a bug of ours, not a fault of git.
+  if (error instanceof GitPluginError) return error;
   const text = error instanceof Error ? error.message : String(error);
-  if (/spawn git ENOENT/u.test(text)) return new GitFault('missing', text);
-  if (error instanceof GitError || error instanceof Error) return new GitFault('exit', text);
-  return new GitFault('exit', text);
+  return new GitFault(/spawn git ENOENT/u.test(text) ? 'missing' : 'exit', text);
 }
