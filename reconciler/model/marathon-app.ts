@@ -331,11 +331,10 @@ function healthCheckOf(check: Fields): Fields {
   };
   const protocol = textOf(out['protocol'] ?? '');
   // Marathon's own checks never wait, whatever was asked; 15 is what it returns for them.
-  if (protocol.startsWith('MESOS_') || protocol === 'COMMAND') {
-    if (delaySeconds !== undefined && delaySeconds !== 15) out['delaySeconds'] = delaySeconds;
-  }
+  const waits = protocol.startsWith('MESOS_') || protocol === 'COMMAND';
+  if (waits) setUnless(out, 'delaySeconds', delaySeconds, 15);
   if (protocol === 'COMMAND') return out;
-  if (ipProtocol !== undefined && ipProtocol !== 'IPv4') out['ipProtocol'] = ipProtocol;
+  setUnless(out, 'ipProtocol', ipProtocol, 'IPv4');
   if (protocol.includes('HTTP')) out['path'] ??= '/';
   if (out['port'] === undefined) out['portIndex'] = Number(portIndex ?? 0);
   return out;
@@ -413,6 +412,10 @@ function textKey(value: Json | undefined): string {
 function setOrDrop(out: Fields, key: string, value: Json | undefined): void {
   if (value === undefined) delete out[key];
   else out[key] = value;
+}
+
+function setUnless(out: Fields, key: string, value: Json | undefined, standard: Json): void {
+  if (value !== undefined && value !== standard) out[key] = value;
 }
 
 function mapValues(fields: Fields, change: (value: Json) => Json): Fields {
