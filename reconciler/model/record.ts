@@ -13,6 +13,8 @@ export interface GatewayRecord {
   readonly memory: GatewayMemory;
   /** The vector that every proxy shows, as text, and since when (epoch milliseconds). */
   readonly step?: { readonly vector: string; readonly since: number };
+  /** A person's `retry`: take the heaviest version as stable where nothing else is known. */
+  readonly assumeStable?: true;
   /** For a gateway that left git: requests counted so far and when that last grew. */
   readonly quiet?: { readonly requests: number; readonly since: number };
 }

@@ -1,0 +1,175 @@
+import { DriverError } from './errors.ts';
+import type { Gateways } from './gateway/port.ts';
+import type { Journal } from './journal/port.ts';
+import type { Action } from './model/action.ts';
+import type { ActualApp, AppDetail } from './model/actual.ts';
+import { serviceKey } from './model/desired.ts';
+import type { UnitStatus } from './model/status.ts';
+import type { PlanInput } from './plan/input.ts';
+import { plan } from './plan/plan.ts';
+import type { Platform } from './platform/port.ts';
+
+/** What a pass needs of the world. */
+export interface PassPorts {
+  readonly platform: Platform;
+  readonly gateways: Gateways;
+  readonly journal: Journal;
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+}
+
+export interface PassResult {
+  readonly status: UnitStatus;
+  /** True if something was written: what was observed is stale, look again soon. */
+  readonly acted: boolean;
+  readonly lookAgainAt?: number;
+  /** The fault that ended the pass early. */
+  readonly fault?: DriverError;
+}
+
+/** One plan-act of one unit: observe details, plan, act in order, stop at the first failure. */
+export async function pass(
+  ports: PassPorts,
+  seen: Omit<PlanInput, 'details'>,
+  signal: AbortSignal,
+): Promise<PassResult> {
+  const observed = await detailsOf(ports.platform, seen, signal);
+  const decided = plan({ ...seen, details: observed.details }, ports.clock());
+  const outcome = await act(ports, decided.actions, decided.status, signal);
+  const fault = outcome.fault ?? observed.fault;
+  const { status } = decided;
+  return {
+    status: fault ? withFault(status, fault) : status,
+    acted: outcome.acted,
+    ...(decided.lookAgainAt !== undefined && { lookAgainAt: decided.lookAgainAt }),
+    ...(fault && { fault }),
+  };
+}
+
+function withFault(status: UnitStatus, fault: DriverError): UnitStatus {
+  const phase = status.phase === 'converged' ? 'progressing' : status.phase;
+  return { ...status, phase, warnings: [...status.warnings, `${fault.code}: ${fault.message}`] };
+}
+
+/** Details only of apps in motion, so that a converged round costs one list call. */
+async function detailsOf(
+  platform: Platform,
+  seen: Omit<PlanInput, 'details'>,
+  signal: AbortSignal,
+): Promise<{ details: Readonly<Record<string, AppDetail>>; fault?: DriverError }> {
+  const details: Record<string, AppDetail> = {};
+  for (const app of (seen.apps ?? []).filter((one) => isInMotion(seen, one))) {
+    try {
+      const detail = await platform.detail(app.id, signal);
+      if (detail) details[app.id] = detail;
+    } catch (error) {
+      if (error instanceof DriverError) return { details, fault: error };
+      throw error;
+    }
+  }
+  return { details };
+}
+
+function isInMotion(seen: Omit<PlanInput, 'details'>, app: ActualApp): boolean {
+  if (app.tasksRunning < app.instances || app.tasksUnhealthy > 0) return true;
+  const wanted = seen.desired.deployments
+    .flatMap((deployment) => deployment.versions)
+    .find((one) => one.digest === app.digest && serviceKey(one) === serviceKey(app));
+  const record = seen.record.apps[app.id];
+  if (record?.outSince !== undefined && app.instances > 1 && wanted !== undefined) return true;
+  return wanted !== undefined && app.instances > wanted.instances;
+}
+
+async function act(
+  ports: PassPorts,
+  actions: readonly Action[],
+  status: UnitStatus,
+  signal: AbortSignal,
+): Promise<{ acted: boolean; fault?: DriverError }> {
+  let acted = false;
+  let fault: DriverError | undefined;
+  for (const action of actions) {
+    // Going back must never wait for the journal or Marathon (law 17).
+    if (fault !== undefined && action.wayBack !== true) continue;
+    try {
+      note(ports, action, status);
+    } catch (error) {
+      if (!(error instanceof DriverError)) throw error;
+      fault ??= error;
+      if (action.wayBack !== true) continue;
+    }
+    try {
+      await perform(ports, action, signal);
+      acted ||= action.kind !== 'record';
+    } catch (error) {
+      if (!(error instanceof DriverError)) throw error;
+      fault ??= error;
+      noteFailure(ports, { action, status, error });
+    }
+  }
+  return { acted, ...(fault && { fault }) };
+}
+
+async function perform(ports: PassPorts, action: Action, signal: AbortSignal): Promise<void> {
+  switch (action.kind) {
+    case 'record':
+      ports.journal.save(action.patch);
+      return;
+    case 'apply-split':
+    case 'remove-gateway':
+      await ports.gateways.act(action, signal);
+      return;
+    case 'create-app':
+    case 'scale-app':
+    case 'kill-tasks':
+    case 'delete-app':
+      await ports.platform.act(action, signal);
+  }
+}
+
+/** The intent is on disk before the write: a raise that cannot be noted does not happen. */
+function note(ports: PassPorts, action: Action, status: UnitStatus): void {
+  if (action.kind === 'record') return;
+  ports.journal.append({
+    at: ports.clock(),
+    subject: status.unit,
+    kind: 'action',
+    message: `${action.kind} ${objectOf(action)}: ${action.why}`,
+    revision: status.revision,
+  });
+}
+
+export function objectOf(action: Action): string {
+  switch (action.kind) {
+    case 'record':
+      return '';
+    case 'apply-split':
+      return `port ${action.split.gateway} (generation ${String(action.split.generation)})`;
+    case 'remove-gateway':
+      return `port ${action.gateway}`;
+    case 'kill-tasks':
+      return `${action.taskIds.join(', ')} of ${action.appId}`;
+    case 'create-app':
+    case 'scale-app':
+    case 'delete-app':
+      return action.id;
+  }
+}
+
+function noteFailure(
+  ports: PassPorts,
+  of: { readonly action: Action; readonly status: UnitStatus; readonly error: DriverError },
+): void {
+  try {
+    ports.journal.append({
+      at: ports.clock(),
+      subject: of.status.unit,
+      kind: 'failure',
+      message: `${of.action.kind} ${objectOf(of.action)}: ${of.error.code}: ${of.error.message}`,
+      revision: of.status.revision,
+    });
+  } catch (error) {
+    // The disk is what failed: the fault itself is already on its way to the status.
+    if (!(error instanceof DriverError)) throw error;
+  }
+}

@@ -1,0 +1,274 @@
+import type { Rollout, Step } from '../model/rollout.ts';
+import type { Stable } from '../model/split.ts';
+import type { Parts, Vector } from '../model/weights.ts';
+import {
+  WHOLE,
+  apportion,
+  sameVector,
+  toPercent,
+  total,
+  vectorKey,
+  weightOf,
+} from '../model/weights.ts';
+import type { Capacity } from './load.ts';
+import { largestShare } from './load.ts';
+
+/** One gateway's weights and all that decides where they go next. */
+export interface PathInput {
+  readonly target: Vector;
+  readonly stable: Stable | undefined;
+  /** The first deployment of the gateway is under way. */
+  readonly first: boolean;
+  /** The weights in force; `settled` says whether every proxy shows them. */
+  readonly present: Vector;
+  readonly settled: boolean;
+  /** Why `settled` is false, for people. */
+  readonly unsettled: { readonly reason: string; readonly message: string };
+  readonly members: ReadonlyMap<string, Member>;
+  readonly rollout: Rollout;
+  /** The vector that every proxy shows, as text, and since when. */
+  readonly step: { readonly vector: string; readonly since: number } | undefined;
+  readonly now: number;
+}
+
+export interface Member extends Capacity {
+  readonly name: string;
+  readonly ready: number;
+  readonly isReady: boolean;
+  readonly healthKnown: boolean;
+  /** Why it is not ready, for people. */
+  readonly note: string;
+  readonly rejected: boolean;
+}
+
+export interface PathDecision {
+  readonly vector: Vector;
+  readonly reason: string;
+  readonly message: string;
+  readonly lookAgainAt?: number;
+  /** True where the vector leads back to stable: it waits for nothing (law 17). */
+  readonly wayBack?: true;
+  /** The present vector is the target, seen everywhere, its last bake passed. */
+  readonly arrived?: true;
+}
+
+/** Decides the weights of a gateway: at most one step from where the proxies are seen. */
+export function nextVector(path: PathInput): PathDecision {
+  const back = wayBack(path);
+  if (back) return back;
+  if (sameVector(path.present, path.target)) return atTarget(path);
+  if (total(path.target) === 0) {
+    return { vector: {}, reason: 'closed', message: 'git sets every weight to 0: closing' };
+  }
+  if (!path.settled && total(path.present) > 0) return stay(path, path.unsettled);
+  if (path.first || total(path.present) === 0) return firstDeployment(path);
+  if (path.stable === undefined) {
+    return stay(path, {
+      reason: 'record-lost',
+      message:
+        'neither the journal nor any proxy knows which weights were stable; ' +
+        'the traffic stays where it is until `sluice retry`',
+    });
+  }
+  return climb(path, path.stable);
+}
+
+function stay(
+  path: PathInput,
+  because: { readonly reason: string; readonly message: string; readonly lookAgainAt?: number },
+): PathDecision {
+  return { vector: path.present, ...because };
+}
+
+/** Back to stable: a rejection, a trial that git ended, or a commit that asks for just that. */
+function wayBack(path: PathInput): PathDecision | undefined {
+  const rejected = [...path.members].filter(
+    ([id, member]) => member.rejected && weightOf(path.target, id) > 0,
+  );
+  const names = rejected.map(([, member]) => member.name).join(', ');
+  const abandoned = Object.keys(path.present).filter(
+    (id) => weightOf(path.present, id) > 0 && isAbandoned(path, id),
+  );
+  if (rejected.length > 0) {
+    const holds = { reason: 'rejected', message: `${names} was rejected` };
+    if (path.rollout.onFailure === 'hold') return stay(path, holds);
+    if (path.stable === undefined) {
+      return stay(path, { ...holds, message: `${names} was rejected and nothing stable is known` });
+    }
+    return goBack(path, path.stable, holds);
+  }
+  if (path.stable === undefined) return undefined;
+  if (abandoned.length > 0) {
+    const message = `git no longer asks for ${abandoned.join(', ')}`;
+    return goBack(path, path.stable, { reason: 'superseded', message });
+  }
+  if (sameVector(path.target, path.stable.vector) && !sameVector(path.present, path.target)) {
+    return goBack(path, path.stable, { reason: 'reverted', message: 'git asks for stable again' });
+  }
+  return undefined;
+}
+
+/** A trial: it has traffic, git no longer asks for it, and it never became stable. */
+function isAbandoned(path: PathInput, id: string): boolean {
+  return !(id in path.target) && weightOf(path.stable?.vector ?? {}, id) === 0;
+}
+
+function goBack(
+  path: PathInput,
+  stable: Stable,
+  because: { readonly reason: string; readonly message: string },
+): PathDecision {
+  if (sameVector(path.present, stable.vector)) {
+    return stay(path, { ...because, message: `${because.message}; the traffic is at stable` });
+  }
+  const serves = Object.keys(stable.vector).some(
+    (id) => weightOf(stable.vector, id) > 0 && (path.members.get(id)?.ready ?? 0) > 0,
+  );
+  if (!serves) {
+    const message = `${because.message}, but stable has no usable instance: the traffic stays`;
+    return stay(path, { reason: 'stable-down', message });
+  }
+  return {
+    vector: stable.vector,
+    reason: because.reason,
+    message: `${because.message}: back to stable (${describe(stable.vector, path)})`,
+    wayBack: true,
+  };
+}
+
+function atTarget(path: PathInput): PathDecision {
+  const reason = 'at-target';
+  if (!path.settled) return stay(path, path.unsettled);
+  if (path.stable && sameVector(path.stable.vector, path.present)) {
+    return { ...stay(path, { reason, message: 'the weights are as git asks' }), arrived: true };
+  }
+  const ends = bakeEnd(path);
+  if (ends !== undefined && ends > path.now) {
+    return stay(path, {
+      reason: 'bake',
+      message: 'the target is reached; its last bake is running',
+      lookAgainAt: ends,
+    });
+  }
+  if (ends === undefined) return stay(path, { reason: 'seen', message: 'noting since when' });
+  return { ...stay(path, { reason, message: 'the weights are as git asks' }), arrived: true };
+}
+
+/**
+ * Until when the present weights bake, undefined until it is on record since when they are seen.
+ * A first deployment has no steps and so nothing to bake.
+ */
+function bakeEnd(path: PathInput): number | undefined {
+  if (path.step?.vector !== vectorKey(path.present)) return undefined;
+  if (path.first) return path.step.since;
+  let bakeMs = 0;
+  for (const [id, parts] of Object.entries(path.present)) {
+    if (parts <= weightOf(path.stable?.vector ?? {}, id)) continue;
+    bakeMs = Math.max(bakeMs, stepAt(path.rollout, parts).bakeMs);
+  }
+  return path.step.since + bakeMs;
+}
+
+/** The step that a weight stands on: between two steps it is the lower one. */
+export function stepAt(rollout: Rollout, parts: Parts): Step {
+  let found = rollout.steps[0] ?? { weight: WHOLE, bakeMs: 0 };
+  for (const step of rollout.steps) if (step.weight <= parts) found = step;
+  return found;
+}
+
+/** No steps: straight to the target when ready; the first ready version serves all until then. */
+function firstDeployment(path: PathInput): PathDecision {
+  const ready: Record<string, Parts> = {};
+  const waiting: string[] = [];
+  for (const [id, parts] of Object.entries(path.target)) {
+    if (parts === 0) continue;
+    const member = path.members.get(id);
+    if (member?.isReady === true && !member.rejected) ready[id] = parts;
+    else waiting.push(`${member?.name ?? id}: ${member?.note ?? 'not created yet'}`);
+  }
+  if (total(ready) === 0) {
+    return stay(path, { reason: 'not-ready', message: waiting.join('; ') });
+  }
+  // Who serves already and is only short of instances for a moment gives nothing away.
+  for (const [id, parts] of Object.entries(path.present)) {
+    if (parts > 0 && (path.target[id] ?? 0) > 0) ready[id] = path.target[id] ?? 0;
+  }
+  const vector = apportion(WHOLE, ready);
+  if (sameVector(vector, path.present)) {
+    return stay(path, { reason: 'not-ready', message: waiting.join('; ') });
+  }
+  return { vector, reason: 'first', message: `first deployment: ${describe(vector, path)}` };
+}
+
+/** One step up for every rising version that has earned it; the falling ones give. */
+function climb(path: PathInput, stable: Stable): PathDecision {
+  const raises: Record<string, Parts> = {};
+  const waits: { reason: string; message: string; lookAgainAt?: number }[] = [];
+  for (const [id, goal] of Object.entries(path.target)) {
+    const present = weightOf(path.present, id);
+    if (goal <= present) continue;
+    const next = raiseOf(path, stable, id);
+    if (typeof next === 'number') raises[id] = next - present;
+    else waits.push(next);
+  }
+  if (total(raises) === 0) {
+    return stay(path, waits[0] ?? { reason: 'at-target', message: 'nothing rises' });
+  }
+  const surplus: Record<string, Parts> = {};
+  for (const [id, parts] of Object.entries(path.present)) {
+    if (parts > weightOf(path.target, id)) surplus[id] = parts - weightOf(path.target, id);
+  }
+  const gives = apportion(total(raises), surplus);
+  const vector: Record<string, Parts> = {};
+  for (const id of new Set([...Object.keys(path.present), ...Object.keys(raises)])) {
+    vector[id] = weightOf(path.present, id) + (raises[id] ?? 0) - (gives[id] ?? 0);
+  }
+  return { vector, reason: 'step', message: `next step: ${describe(vector, path)}` };
+}
+
+/** The weight that a version rises to now, or why it has to wait. */
+function raiseOf(
+  path: PathInput,
+  stable: Stable,
+  id: string,
+): Parts | { reason: string; message: string; lookAgainAt?: number } {
+  const member = path.members.get(id);
+  const present = weightOf(path.present, id);
+  if (!member?.isReady) {
+    const note = member?.note ?? 'not created yet';
+    return { reason: 'not-ready', message: `${member?.name ?? id}: ${note}` };
+  }
+  if (!member.healthKnown) {
+    const message = `${member.name}: Marathon has not said yet how its instances are`;
+    return { reason: 'health-unknown', message };
+  }
+  const baked = bakeOver(path, present);
+  if (baked !== undefined) return baked;
+  const step = path.rollout.steps.find((one) => one.weight > present)?.weight ?? WHOLE;
+  const cap = largestShare(id, path.members, [stable.vector, path.target]);
+  const next = Math.min(weightOf(path.target, id), step, cap);
+  if (next > present) return next;
+  const message = `${member.name}: ${String(member.ready)} ready instances carry no more than ${toPercent(present)}`;
+  return { reason: 'capacity', message };
+}
+
+function bakeOver(
+  path: PathInput,
+  present: Parts,
+): { reason: string; message: string; lookAgainAt?: number } | undefined {
+  if (present === 0) return undefined;
+  const key = vectorKey(path.present);
+  if (path.step?.vector !== key) {
+    return { reason: 'seen', message: 'noting since when every proxy shows this step' };
+  }
+  const ends = path.step.since + stepAt(path.rollout, present).bakeMs;
+  if (ends <= path.now) return undefined;
+  return { reason: 'bake', message: `baking at ${toPercent(present)}`, lookAgainAt: ends };
+}
+
+function describe(vector: Vector, path: PathInput): string {
+  return Object.entries(vector)
+    .filter(([, parts]) => parts > 0)
+    .map(([id, parts]) => `${path.members.get(id)?.name ?? id} ${toPercent(parts)}`)
+    .join(', ');
+}

@@ -1,0 +1,258 @@
+import type { Action } from '../model/action.ts';
+import type { AppRecord, GatewayRecord, RecordPatch } from '../model/record.ts';
+import { stableText } from '../model/json.ts';
+import type { Phase, UnitStatus } from '../model/status.ts';
+import { weightOf } from '../model/weights.ts';
+import type { AppContext, AppPlan } from './apps.ts';
+import { isStableAnywhere, planApp, planLeaving, victimsOf } from './apps.ts';
+import type { GatewayPlan } from './gateway.ts';
+import { planGateway } from './gateway.ts';
+import type { Plan, PlanInput } from './input.ts';
+import { judged } from './reject.ts';
+import { planRemoval } from './removal.ts';
+import { gatewayStatus, unitName, versionStatus } from './report.ts';
+import type { Gateway, Version, World } from './world.ts';
+import { buildWorld } from './world.ts';
+
+/**
+ * Decides what is safe to do now for one unit: deployments and the gateways that they share. Pure:
+ * same input and time, same plan. Each action is safe by itself in the state that was observed;
+ * what depends on another action's outcome waits for the next look (laws 1 and 2).
+ */
+export function plan(input: PlanInput, now: number): Plan {
+  const world = buildWorld(input, now);
+  if (input.hold) return held(world, input.hold);
+  const judgedWorld = { ...world, gateways: world.gateways.map((g) => withVerdicts(world, g)) };
+  const gateways = planGateways(judgedWorld);
+  const contexts = judgedWorld.versions.map((version) => contextOf(judgedWorld, version, gateways));
+  const apps = contexts.map((of) => ({ of, plan: appPlanOf(judgedWorld, of) }));
+  const patch = patchOf(judgedWorld, gateways, apps);
+  const actions = ordered(patch, gateways, apps);
+  return finish(judgedWorld, { gateways, apps, actions });
+}
+
+function withVerdicts(world: World, gateway: Gateway): Gateway {
+  return { ...gateway, memory: judged(world, gateway) };
+}
+
+/** Twice, since who leaves depends on which gateways are calm, and the splits on who leaves. */
+function planGateways(world: World): readonly GatewayPlan[] {
+  const idle = planAll(world, new Map());
+  const victims = new Map<string, readonly string[]>();
+  for (const version of world.versions) {
+    const leaving = victimsOf(contextOf(world, version, idle));
+    if (leaving.length > 0) victims.set(version.id, leaving);
+  }
+  return victims.size === 0 ? idle : planAll(world, victims);
+}
+
+function planAll(
+  world: World,
+  victims: ReadonlyMap<string, readonly string[]>,
+): readonly GatewayPlan[] {
+  return world.gateways.map((gateway) =>
+    gateway.desired
+      ? planGateway(world, gateway, gateway.desired, { memory: (g) => g.memory, victims })
+      : planRemoval(world, gateway),
+  );
+}
+
+function contextOf(world: World, version: Version, gateways: readonly GatewayPlan[]): AppContext {
+  const seated = gateways.filter(
+    ({ gateway, target }) =>
+      version.id in target || gateway.inForce?.versions.some((one) => one.id === version.id),
+  );
+  const rejected = world.gateways.some((gateway) =>
+    gateway.memory.rejected.some(
+      (one) =>
+        one.digest === version.digest &&
+        one.service === `${version.deployment}/${version.cluster}/${version.service}`,
+    ),
+  );
+  return {
+    world,
+    version,
+    rejected: rejected && version.desired !== undefined,
+    calm: seated.every((plan) => plan.decision.arrived === true),
+    out: isOut(world, version, gateways),
+    isStable: isStableAnywhere(world, version.id),
+  };
+}
+
+/** Nobody routes to it, and every proxy is seen to agree (laws 5 and 6). */
+function isOut(world: World, version: Version, gateways: readonly GatewayPlan[]): boolean {
+  if (world.unseen.length > 0 || isStableAnywhere(world, version.id)) return false;
+  return gateways.every(({ gateway, decision }) => {
+    if (weightOf(decision.vector, version.id) > 0) return false;
+    if (weightOf(gateway.weights, version.id) > 0) return false;
+    const seated = gateway.inForce?.versions.some((one) => one.id === version.id) ?? false;
+    return !seated || gateway.settled;
+  });
+}
+
+function appPlanOf(world: World, of: AppContext): AppPlan {
+  if (of.version.desired) return planApp(of);
+  return planLeaving(
+    of,
+    !leftGit(world, of.version) || world.input.mayPrune.includes(of.version.id),
+  );
+}
+
+/** A retired version's service or cluster is still there; a pruned one's has left git. */
+function leftGit(world: World, version: Version): boolean {
+  return !world.input.desired.deployments.some((deployment) =>
+    deployment.versions.some(
+      (one) => one.deployment === version.deployment && one.cluster === version.cluster,
+    ),
+  );
+}
+
+interface Planned {
+  readonly of: AppContext;
+  readonly plan: AppPlan;
+}
+
+/** Only what changed, so that a converged unit writes nothing (law 12). */
+function patchOf(
+  world: World,
+  gateways: readonly GatewayPlan[],
+  apps: readonly Planned[],
+): RecordPatch {
+  const gatewayChanges: Record<string, GatewayRecord | null> = {};
+  for (const { gateway, record } of gateways) {
+    if (stableText(record) !== stableText(gateway.record)) gatewayChanges[gateway.name] = record;
+  }
+  const appChanges: Record<string, AppRecord | null> = {};
+  for (const { of, plan } of apps) {
+    const before = world.input.record.apps[of.version.id];
+    const after = plan.record;
+    if (after === null && before === undefined) continue;
+    if (after !== null && stableText(after) === stableText(before ?? {})) continue;
+    appChanges[of.version.id] = after;
+  }
+  return {
+    ...(Object.keys(gatewayChanges).length > 0 && { gateways: gatewayChanges }),
+    ...(Object.keys(appChanges).length > 0 && { apps: appChanges }),
+  };
+}
+
+/** Memory first; then what makes room before what moves traffic; what takes away comes last. */
+const ORDER = [
+  'record',
+  'create-app',
+  'scale-app',
+  'apply-split',
+  'kill-tasks',
+  'remove-gateway',
+  'delete-app',
+] as const satisfies readonly Action['kind'][];
+
+function ordered(
+  patch: RecordPatch,
+  gateways: readonly GatewayPlan[],
+  apps: readonly Planned[],
+): readonly Action[] {
+  const record: readonly Action[] =
+    patch.gateways || patch.apps ? [{ kind: 'record', patch, why: 'what cannot be observed' }] : [];
+  const all = [
+    ...record,
+    ...gateways.flatMap((one) => one.actions),
+    ...apps.flatMap(({ plan }) => plan.actions),
+  ];
+  return [...all].sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
+}
+
+function held(world: World, hold: { readonly reason: string; readonly message: string }): Plan {
+  return {
+    actions: [],
+    status: {
+      unit: unitName(world),
+      phase: 'held',
+      ...hold,
+      revision: world.input.revision,
+      gateways: world.gateways.map((gateway) => gatewayStatus(gateway, gateway.weights)),
+      versions: world.versions.map((version) => versionStatus(version, 'kept', '')),
+      warnings: [],
+    },
+  };
+}
+
+function finish(
+  world: World,
+  of: {
+    readonly gateways: readonly GatewayPlan[];
+    readonly apps: readonly Planned[];
+    readonly actions: readonly Action[];
+  },
+): Plan {
+  const looks = [
+    ...of.gateways.map((one) => one.decision.lookAgainAt),
+    ...of.apps.map(({ plan }) => plan.lookAgainAt),
+  ].filter((at) => at !== undefined);
+  const lookAgainAt = looks.length > 0 ? Math.min(...looks) : undefined;
+  const status: UnitStatus = {
+    unit: unitName(world),
+    ...phaseOf(world, of),
+    revision: world.input.revision,
+    ...(lookAgainAt !== undefined && { lookAgainAt }),
+    gateways: of.gateways.map((one) => gatewayStatus(one.gateway, one.target, one.decision)),
+    versions: of.apps.map((one) => versionStatus(one.of.version, one.plan.state, one.plan.note)),
+    warnings: [
+      ...new Set([
+        ...of.gateways.flatMap((one) => one.warnings),
+        ...of.apps.flatMap((one) => one.plan.warnings),
+      ]),
+    ],
+  };
+  return { actions: of.actions, status, ...(lookAgainAt !== undefined && { lookAgainAt }) };
+}
+
+/** Reasons in which nothing is under way and a person, not time, has to change something. */
+const HOLDS = ['record-lost', 'stable-down', 'closed-by-doubt', 'left-git'];
+
+function phaseOf(
+  world: World,
+  of: {
+    readonly gateways: readonly GatewayPlan[];
+    readonly apps: readonly Planned[];
+    readonly actions: readonly Action[];
+  },
+): { readonly phase: Phase; readonly reason: string; readonly message: string } {
+  const rejections = world.gateways.flatMap((gateway) => gateway.memory.rejected);
+  if (rejections.length > 0) {
+    const message = rejections
+      .map((one) => `${one.service} was rejected: ${one.message}`)
+      .join('; ');
+    return { phase: 'rejected', reason: rejections[0]?.reason ?? 'rejected', message };
+  }
+  const busy = of.gateways.find((one) => one.decision.arrived !== true);
+  if (busy) {
+    const { reason, message } = busy.decision;
+    const phase = HOLDS.includes(reason) ? 'held' : reason === 'bake' ? 'baking' : 'progressing';
+    return { phase, reason, message };
+  }
+  const starting = of.apps.find(({ plan }) => plan.state === 'starting' || plan.state === 'absent');
+  if (starting && starting.of.version.wanted > 0) {
+    const { version } = starting.of;
+    return {
+      phase: 'progressing',
+      reason: 'not-ready',
+      message: `${version.id}: ${starting.plan.note}`,
+    };
+  }
+  const waiting = of.apps.find(({ plan }) => plan.state === 'kept');
+  if (waiting) {
+    return {
+      phase: 'held',
+      reason: 'left-git',
+      message: `${waiting.of.version.id}: ${waiting.plan.note}`,
+    };
+  }
+  const acting = of.actions.find((action) => action.kind !== 'record');
+  if (acting) return { phase: 'progressing', reason: 'acting', message: acting.why };
+  const shrinking = of.apps.find(({ plan }) => plan.state === 'ready' && plan.note !== '');
+  if (shrinking) {
+    return { phase: 'progressing', reason: 'shrinking', message: shrinking.plan.note };
+  }
+  return { phase: 'converged', reason: 'converged', message: 'everything is as git asks' };
+}

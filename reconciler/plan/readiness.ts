@@ -1,0 +1,52 @@
+import type { AppDetail } from '../model/actual.ts';
+import type { Version } from './world.ts';
+import { isReady, neededOf } from './world.ts';
+
+/** One clause for people: why a version is not ready. Empty if it is. */
+export function readinessNote(version: Version, detail: AppDetail | undefined): string {
+  if (isReady(version)) return '';
+  const { app } = version;
+  if (app === undefined) return 'its app does not exist yet';
+  const parts = [`${String(version.ready)} of ${String(neededOf(version))} instances usable`];
+  const queue = detail?.queue;
+  if (queue && queue.reasons.length > 0) {
+    parts.push(
+      `${String(queue.count)} wait for an offer (${queue.reasons.slice(0, 3).join(', ')})`,
+    );
+  } else if (queue && queue.delayMs > 0) {
+    parts.push(`next launch in ${String(Math.ceil(queue.delayMs / 1000))} s (backoff)`);
+  }
+  if (app.tasksUnhealthy > 0) parts.push(`${String(app.tasksUnhealthy)} unhealthy in Marathon`);
+  if (app.tasksStaged > 0) parts.push(`${String(app.tasksStaged)} starting`);
+  if (detail?.lastFailure) {
+    const { state, message } = detail.lastFailure;
+    parts.push(`last failure ${state}${message === '' ? '' : `: ${message.slice(0, 200)}`}`);
+  }
+  return parts.join(', ');
+}
+
+/** States that are a version's own fault; LOST, GONE, UNREACHABLE, KILLED never are (law 9). */
+const OWN_FAULTS = ['TASK_FAILED', 'TASK_ERROR', 'TASK_FINISHED'];
+
+export function isOwnFault(state: string): boolean {
+  return OWN_FAULTS.includes(state);
+}
+
+/** States in which the platform, not the version, is to blame for a missing instance. */
+const PLATFORM_FAULTS = [
+  'TASK_LOST',
+  'TASK_GONE',
+  'TASK_GONE_BY_OPERATOR',
+  'TASK_UNREACHABLE',
+  'TASK_DROPPED',
+  'TASK_UNKNOWN',
+];
+
+/** True while the missing instances are nobody's fault: no offers, agents lost (law 9). */
+export function isExcused(detail: AppDetail | undefined): boolean {
+  if (detail === undefined) return false;
+  if (detail.queue !== undefined && detail.queue.count > 0 && detail.queue.reasons.length > 0) {
+    return true;
+  }
+  return detail.tasks.some((task) => PLATFORM_FAULTS.includes(task.state));
+}

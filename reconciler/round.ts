@@ -1,0 +1,340 @@
+import { DriverError } from './errors.ts';
+import type { Gateways } from './gateway/port.ts';
+import type { Follower, Intake } from './intake.ts';
+import type { Journal, Wish } from './journal/port.ts';
+import type { ActualApp } from './model/actual.ts';
+import type { AppRecord, GatewayRecord, RecordPatch, UnitRecord } from './model/record.ts';
+import type { NodeView } from './model/split.ts';
+import type { Hold, Status, UnitStatus } from './model/status.ts';
+import type { PassResult } from './pass.ts';
+import { pass } from './pass.ts';
+import type { PruneDecision } from './plan/prune.ts';
+import { decidePrune } from './plan/prune.ts';
+import type { Unit } from './plan/units.ts';
+import { unitsOf } from './plan/units.ts';
+import type { Platform } from './platform/port.ts';
+
+export interface RoundPorts {
+  readonly follower: Follower;
+  readonly platform: Platform;
+  readonly gateways: Gateways;
+  readonly journal: Journal;
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+}
+
+export interface RoundOptions {
+  readonly owner: string;
+  readonly budget: { readonly count: number; readonly share: number };
+  readonly pruneQuietMs: number;
+  /** Passes that run at the same time. */
+  readonly concurrency: number;
+}
+
+export interface RoundResult {
+  readonly status: Status;
+  readonly acted: boolean;
+  readonly lookAgainAt?: number;
+}
+
+/** One poll of git and one list of Marathon, shared by one pass of every unit. */
+export class Rounds {
+  readonly #ports: RoundPorts;
+  readonly #options: RoundOptions;
+  #intake: Intake | undefined;
+  readonly #rests = new Map<string, Rest>();
+  /** As shown last: an approval speaks of one of these. */
+  #holds: readonly Hold[] = [];
+
+  constructor(ports: RoundPorts, options: RoundOptions) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  /** `poll: false` looks at the world alone: git is asked no more often than its schedule says. */
+  async round(signal: AbortSignal, asks: { readonly poll: boolean }): Promise<RoundResult> {
+    this.#grantWishes();
+    const [intake, platform, nodes] = await Promise.all([
+      this.#follow(asks.poll, signal),
+      this.#list(signal),
+      this.#ports.gateways.observe(signal),
+    ]);
+    const prune = this.#prune(intake, platform.apps, nodes);
+    const results = await this.#passes({ intake, apps: platform.apps, nodes, prune }, signal);
+    const looks = results.flatMap((one) =>
+      one.lookAgainAt === undefined ? [] : [one.lookAgainAt],
+    );
+    return {
+      status: this.#statusOf({ intake, platform, prune, units: results.map((one) => one.status) }),
+      acted: results.some((one) => one.acted),
+      ...(looks.length > 0 && { lookAgainAt: Math.min(...looks) }),
+    };
+  }
+
+  async #follow(poll: boolean, signal: AbortSignal): Promise<Intake> {
+    if (poll || this.#intake === undefined) {
+      const before = this.#intake?.revision;
+      this.#intake = await this.#ports.follower.look(signal);
+      if (this.#intake.revision !== before) this.#noteRevision(this.#intake);
+    }
+    return this.#intake;
+  }
+
+  #noteRevision(intake: Intake): void {
+    this.#quietly(() => {
+      this.#ports.journal.append({
+        at: this.#ports.clock(),
+        subject: '',
+        kind: 'revision',
+        message: `following ${intake.revision ?? 'nothing'} (${intake.message})`,
+        ...(intake.revision !== undefined && { revision: intake.revision }),
+      });
+    });
+  }
+
+  async #list(
+    signal: AbortSignal,
+  ): Promise<{ apps: readonly ActualApp[] | undefined; message: string }> {
+    try {
+      return { apps: await this.#ports.platform.list(signal), message: '' };
+    } catch (error) {
+      if (!(error instanceof DriverError)) throw error;
+      return { apps: undefined, message: `${error.code}: ${error.message}` };
+    }
+  }
+
+  #prune(
+    intake: Intake,
+    apps: readonly ActualApp[] | undefined,
+    nodes: readonly NodeView[],
+  ): PruneDecision {
+    if (intake.desired === undefined || apps === undefined) return { mayPrune: [] };
+    const { budget, owner } = this.#options;
+    const { incomplete, desired } = intake;
+    return decidePrune({
+      desired,
+      apps,
+      nodes,
+      owner,
+      incomplete,
+      approved: this.#approved(),
+      budget,
+    });
+  }
+
+  #approved(): readonly string[] {
+    return Object.entries(this.#ports.journal.facts())
+      .filter(([key]) => key.startsWith('approved.'))
+      .flatMap(([, list]) => list.split('\n'));
+  }
+
+  async #passes(
+    seen: {
+      readonly intake: Intake;
+      readonly apps: readonly ActualApp[] | undefined;
+      readonly nodes: readonly NodeView[];
+      readonly prune: PruneDecision;
+    },
+    signal: AbortSignal,
+  ): Promise<readonly PassResult[]> {
+    const { intake, apps, nodes, prune } = seen;
+    if (intake.desired === undefined) return [];
+    const record = this.#ports.journal.record();
+    const units = unitsOf({
+      desired: intake.desired,
+      apps,
+      nodes,
+      record,
+      owner: this.#options.owner,
+    });
+    const results: PassResult[] = [];
+    const queue = [...units.entries()];
+    const worker = async (): Promise<void> => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        results[next[0]] = await this.#passOf(next[1], { intake, prune }, signal);
+      }
+    };
+    await Promise.all(Array.from({ length: this.#options.concurrency }, worker));
+    return results;
+  }
+
+  /** One unit's pass. Its fault stays its own (law 15) and makes it rest for a while. */
+  async #passOf(
+    unit: Unit,
+    seen: { readonly intake: Intake; readonly prune: PruneDecision },
+    signal: AbortSignal,
+  ): Promise<PassResult> {
+    const now = this.#ports.clock();
+    const rest = this.#rests.get(unit.key);
+    const revision = seen.intake.revision ?? '';
+    if (rest !== undefined && rest.until > now && rest.revision === revision) {
+      return { status: rest.status, acted: false, lookAgainAt: rest.until };
+    }
+    const result = await pass(
+      this.#ports,
+      {
+        owner: this.#options.owner,
+        revision,
+        desired: unit.desired,
+        apps: unit.apps,
+        nodes: unit.nodes,
+        record: unit.record,
+        mayPrune: seen.prune.mayPrune,
+        pruneQuietMs: this.#options.pruneQuietMs,
+        forgotten: this.#forgotten(),
+      },
+      signal,
+    );
+    this.#restAfter(unit, result, revision);
+    return result;
+  }
+
+  #restAfter(unit: Unit, result: PassResult, revision: string): void {
+    if (result.fault === undefined) {
+      this.#rests.delete(unit.key);
+      return;
+    }
+    const times = (this.#rests.get(unit.key)?.times ?? 0) + 1;
+    const base = REST_MS[result.fault.retry];
+    const until = this.#ports.clock() + Math.min(60_000, base * 2 ** Math.min(times - 1, 6));
+    this.#rests.set(unit.key, { until, times, revision, status: result.status });
+  }
+
+  #forgotten(): readonly string[] {
+    return Object.keys(this.#ports.journal.facts())
+      .filter((key) => key.startsWith('forgotten.'))
+      .map((key) => key.slice('forgotten.'.length));
+  }
+
+  #statusOf(of: {
+    readonly intake: Intake;
+    readonly platform: {
+      readonly apps: readonly ActualApp[] | undefined;
+      readonly message: string;
+    };
+    readonly prune: PruneDecision;
+    readonly units: readonly UnitStatus[];
+  }): Status {
+    const { intake, platform, prune, units } = of;
+    const holds: readonly Hold[] = [intake.hold, prune.hold].filter((one) => one !== undefined);
+    this.#holds = holds;
+    return {
+      at: this.#ports.clock(),
+      owner: this.#options.owner,
+      source: {
+        state: intake.state,
+        message: intake.message,
+        ...(intake.revision !== undefined && { revision: intake.revision }),
+        faulty: intake.faulty,
+        diagnostics: intake.diagnostics,
+      },
+      platform: { state: platform.apps ? 'up' : 'down', message: platform.message },
+      units,
+      holds,
+    };
+  }
+
+  /** Wishes are judged against what was shown last: a world that moved on refuses them. */
+  #grantWishes(): void {
+    this.#quietly(() => {
+      for (const wish of this.#ports.journal.wishes()) {
+        const refusal = this.#grant(wish);
+        const outcome = refusal === undefined ? 'done' : 'refused';
+        this.#ports.journal.answer(wish.id, outcome, refusal ?? 'granted');
+        this.#ports.journal.append({
+          at: this.#ports.clock(),
+          subject: wish.object,
+          kind: 'wish',
+          message: `${wish.verb} ${wish.object}: ${refusal ?? 'granted'}`,
+        });
+      }
+    });
+  }
+
+  /** Undefined: granted; else why not. */
+  #grant(wish: Wish): string | undefined {
+    const { journal } = this.#ports;
+    switch (wish.verb) {
+      case 'forget':
+        journal.setFact(`forgotten.${wish.object}`, String(this.#ports.clock()));
+        return undefined;
+      case 'approve': {
+        const hold = this.#holds.find((one) => one.id === wish.object);
+        if (hold === undefined)
+          return 'nothing of that id waits any longer: look at the status again';
+        journal.setFact(`approved.${hold.id}`, hold.list.join('\n'));
+        return undefined;
+      }
+      case 'retry':
+        return this.#retry(wish.object);
+    }
+  }
+
+  /** Forgets rejections, and takes the present weights as stable where nothing knows them. */
+  #retry(object: string): string | undefined {
+    const { journal } = this.#ports;
+    const record = journal.record();
+    const patch = retryPatch(record, object);
+    if (patch === undefined) return `nothing of ${object} was rejected or lost`;
+    journal.save(patch);
+    this.#rests.clear();
+    return undefined;
+  }
+
+  /** What only concerns the journal must never end a round. */
+  #quietly(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if (!(error instanceof DriverError)) throw error;
+    }
+  }
+}
+
+interface Rest {
+  readonly until: number;
+  readonly times: number;
+  readonly revision: string;
+  readonly status: UnitStatus;
+}
+
+const REST_MS = { soon: 1000, backoff: 2000, never: 15_000 } as const;
+
+/**
+ * `object` is a deployment, a `deployment/cluster/breed`, or a gateway's name. Rejections that it
+ * names are dropped and its versions' clocks start anew; a gateway whose stable weights nobody
+ * knows any more takes its heaviest version as stable.
+ */
+export function retryPatch(record: UnitRecord, object: string): RecordPatch | undefined {
+  const gateways: Record<string, GatewayRecord> = {};
+  const deployments = new Set<string>();
+  for (const [name, gateway] of Object.entries(record.gateways)) {
+    const { memory } = gateway;
+    const kept = memory.rejected.filter(
+      (one) => name !== object && !`${one.service}/`.startsWith(`${object}/`),
+    );
+    const isLost = name === object && memory.stable === undefined && memory.first !== true;
+    if (kept.length === memory.rejected.length && !isLost) continue;
+    for (const one of memory.rejected) deployments.add(one.service.split('/')[0] ?? '');
+    gateways[name] = {
+      ...gateway,
+      memory: { ...memory, rejected: kept },
+      ...(isLost && { assumeStable: true as const }),
+    };
+  }
+  if (Object.keys(gateways).length === 0) return undefined;
+  return { gateways, apps: restarted(record, deployments) };
+}
+
+function restarted(
+  record: UnitRecord,
+  deployments: ReadonlySet<string>,
+): Readonly<Record<string, AppRecord>> {
+  const apps: Record<string, AppRecord> = {};
+  for (const [id, app] of Object.entries(record.apps)) {
+    if (!deployments.has(id.split('/').at(-3) ?? '')) continue;
+    const { progress: _progress, failures: _failures, outSince: _outSince, ...rest } = app;
+    apps[id] = rest;
+  }
+  return apps;
+}
