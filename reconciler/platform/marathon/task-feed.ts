@@ -58,18 +58,20 @@ async function* oneStream(client: MarathonClient, signal: AbortSignal): AsyncGen
     const body = await client.openEvents(EVENT_TYPES, signal);
     yield { type: 'stream-attached' };
     let pending: Wake[] = [];
-    let unread = 0;
+    let tooLong = false;
     const parser = createParser({
+      maxBufferSize: MAX_EVENT,
       onEvent(event) {
-        unread = 0;
         pending.push(wakeOf(event));
+      },
+      onError(error) {
+        tooLong ||= error.type === 'max-buffer-size-exceeded';
       },
     });
     body.setEncoding('utf8');
     for await (const chunk of body as AsyncIterable<string>) {
-      unread += chunk.length;
       parser.feed(chunk);
-      if (unread > MAX_EVENT) return;
+      if (tooLong) return;
       const wakes = pending;
       pending = [];
       yield* wakes;

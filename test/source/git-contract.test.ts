@@ -1,0 +1,30 @@
+import { rename } from 'node:fs/promises';
+import { createGitSource } from '../../reconciler/source/git.ts';
+import { createGitRemote, GIT_ENV } from './git-remote.ts';
+import { sourceContract } from './source-contract.ts';
+import type { SourceBench } from './source-contract.ts';
+
+sourceContract('A git source', async (): Promise<SourceBench> => {
+  const remote = await createGitRemote();
+  // Another branch keeps the remote from being empty when the followed one is deleted.
+  let sideBranch = false;
+  const { bare, mirrorDir } = remote;
+  const environment = { PATH: GIT_ENV.PATH };
+  return {
+    source: createGitSource({ url: bare, ref: { branch: 'main' }, mirrorDir, environment }),
+    commit: remote.commit,
+    rewrite: remote.rewrite,
+    async deleteBranch() {
+      if (!sideBranch) await remote.push('main:other');
+      sideBranch = true;
+      await remote.push(':main').catch(async () => {
+        await remote.git('--git-dir', bare, 'update-ref', '-d', 'refs/heads/main');
+      });
+    },
+    async setReachable(reachable) {
+      if (reachable) await rename(`${bare}.away`, bare);
+      else await rename(bare, `${bare}.away`);
+    },
+    close: remote.close,
+  };
+});

@@ -1,0 +1,171 @@
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+const exec = promisify(execFile);
+
+const AUTHOR = { name: 'Sluice tests', email: 'tests@example.invalid' };
+
+export const GIT_ENV = {
+  PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+  LC_ALL: 'C',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_AUTHOR_NAME: AUTHOR.name,
+  GIT_AUTHOR_EMAIL: AUTHOR.email,
+  GIT_COMMITTER_NAME: AUTHOR.name,
+  GIT_COMMITTER_EMAIL: AUTHOR.email,
+};
+
+/** A bare repository and a work tree that pushes to it. */
+export interface GitRemote {
+  readonly directory: string;
+  /** The bare repository. */
+  readonly bare: string;
+  readonly work: string;
+  readonly mirrorDir: string;
+  git(...args: readonly string[]): Promise<string>;
+  /** Writes (undefined: removes) files, commits and pushes to main; resolves to the commit. */
+  commit(files: Readonly<Record<string, string | Uint8Array | undefined>>): Promise<string>;
+  /** Pushes a history of one commit over main. */
+  rewrite(files: Readonly<Record<string, string>>): Promise<string>;
+  link(name: string, target: string): Promise<void>;
+  push(...args: readonly string[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function createGitRemote(): Promise<GitRemote> {
+  const directory = await mkdtemp(path.join(os.tmpdir(), 'sluice-source-'));
+  const bare = path.join(directory, 'remote.git');
+  const work = path.join(directory, 'work');
+
+  async function run(cwd: string, args: readonly string[]): Promise<string> {
+    const { stdout } = await exec('git', [...args], { cwd, env: GIT_ENV });
+    return stdout.trim();
+  }
+  async function git(...args: readonly string[]): Promise<string> {
+    return run(work, args);
+  }
+  async function write(files: Readonly<Record<string, string | Uint8Array | undefined>>) {
+    for (const [name, content] of Object.entries(files)) {
+      const file = path.join(work, name);
+      await mkdir(path.dirname(file), { recursive: true });
+      if (content === undefined) await rm(file, { force: true });
+      else await writeFile(file, content);
+    }
+    await git('add', '--all');
+    await git('commit', '--quiet', '--allow-empty', '--message', 'Change blueprints');
+    return git('rev-parse', 'HEAD');
+  }
+
+  await run(directory, ['init', '--quiet', '--bare', '--initial-branch', 'main', bare]);
+  await run(directory, ['init', '--quiet', '--initial-branch', 'main', work]);
+  await git('remote', 'add', 'origin', bare);
+  return {
+    directory,
+    bare,
+    work,
+    mirrorDir: path.join(directory, 'mirror'),
+    git,
+    async commit(files) {
+      const revision = await write(files);
+      await git('push', '--quiet', 'origin', 'main');
+      return revision;
+    },
+    async rewrite(files) {
+      await git('checkout', '--quiet', '--orphan', 'fresh');
+      await git('rm', '--quiet', '-r', '--force', '.');
+      const revision = await write(files);
+      await git('branch', '--quiet', '--force', '--move', 'fresh', 'main');
+      await git('push', '--quiet', '--force', 'origin', 'main');
+      return revision;
+    },
+    async link(name, target) {
+      await symlink(target, path.join(work, name));
+    },
+    async push(...args) {
+      await git('push', '--quiet', 'origin', ...args);
+    },
+    async close() {
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** git-http-backend behind a small server that wants one of the Authorization headers. */
+export interface HttpRemote {
+  readonly url: string;
+  readonly server: Server;
+  /** Authorization headers as they came, one per request. */
+  readonly seen: (string | undefined)[];
+  close(): Promise<void>;
+}
+
+export async function serveOverHttp(
+  remote: GitRemote,
+  allowed: (authorization: string | undefined) => boolean,
+  intercept?: (request: IncomingMessage, response: ServerResponse) => boolean,
+): Promise<HttpRemote> {
+  const seen: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request.headers.authorization);
+    if (intercept?.(request, response) === true) return;
+    if (allowed(request.headers.authorization)) {
+      runBackend(remote, request, response);
+      return;
+    }
+    response.writeHead(401, { 'www-authenticate': 'Basic realm="tests"' }).end('no');
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${String(port)}/remote.git`,
+    server,
+    seen,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => {
+        server.close(resolve);
+      });
+    },
+  };
+}
+
+function runBackend(remote: GitRemote, request: IncomingMessage, response: ServerResponse): void {
+  const url = new URL(request.url ?? '/', 'http://127.0.0.1');
+  const child = spawn('git', ['http-backend'], {
+    env: {
+      ...GIT_ENV,
+      GIT_PROJECT_ROOT: remote.directory,
+      GIT_HTTP_EXPORT_ALL: '1',
+      PATH_INFO: url.pathname,
+      QUERY_STRING: url.search.slice(1),
+      REQUEST_METHOD: request.method ?? 'GET',
+      CONTENT_TYPE: request.headers['content-type'] ?? '',
+      HTTP_CONTENT_ENCODING: request.headers['content-encoding'] ?? '',
+      GIT_PROTOCOL: String(request.headers['git-protocol'] ?? ''),
+      REMOTE_ADDR: '127.0.0.1',
+    },
+  });
+  request.pipe(child.stdin);
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  child.on('close', () => {
+    const answer = Buffer.concat(chunks);
+    const end = answer.indexOf('\r\n\r\n');
+    for (const line of answer.toString('latin1', 0, end).split('\r\n')) {
+      const colon = line.indexOf(':');
+      const [name, value] = [line.slice(0, colon), line.slice(colon + 1).trim()];
+      if (name === 'Status') response.statusCode = Number(value.slice(0, 3));
+      else response.setHeader(name, value);
+    }
+    response.end(answer.subarray(end + 4));
+  });
+}
