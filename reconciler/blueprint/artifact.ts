@@ -67,7 +67,7 @@ function byShape(node: MapNode): Artifact {
   if (isFeature(entryOf(node, 'clusters')) && looksLikeBlueprint(node)) {
     return { kind: 'blueprint', node };
   }
-  if (entryOf(node, 'routes') !== undefined && looksLikeGateway(node)) {
+  if (looksLikeGateway(node)) {
     return { kind: 'gateway', node };
   }
   const name = entryOf(node, 'name');
@@ -96,9 +96,12 @@ function looksLikeBlueprint(node: MapNode): boolean {
   );
 }
 
+/** `routes` beside a port or name, or both of these beside what only gateways have. */
 function looksLikeGateway(node: MapNode): boolean {
-  const own = ['port', 'name'].some((key) => entryOf(node, key) !== undefined);
-  return own && entryOf(node, 'apiVersion') === undefined;
+  const has = (key: string): boolean => entryOf(node, key) !== undefined;
+  if (has('apiVersion')) return false;
+  if (has('routes')) return has('port') || has('name');
+  return has('port') && has('name') && (has('sticky') || has('virtual_hosts') || has('selector'));
 }
 
 function isFeature(entry: Entry | undefined): boolean {

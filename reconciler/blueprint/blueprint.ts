@@ -4,9 +4,10 @@ import { readEnvironment } from './environment.ts';
 import { checkExposure } from './exposure.ts';
 import { entriesOf, readFields } from './fields.ts';
 import { readExternalGateways } from './gateway.ts';
+import { checkHealthPorts } from './health-check.ts';
 import { listed, suggestion } from './nearest.ts';
 import { nearestRollout, rolloutOf } from './rollout.ts';
-import { resolveClusterGateways, resolveExternalGateway } from './route-resolution.ts';
+import { portNamesOf, resolveClusterGateways, resolveExternalGateway } from './route-resolution.ts';
 import { notActedOn } from './unbuilt.ts';
 import { checkName, readText } from './values.ts';
 import { resolveService } from './version.ts';
@@ -58,6 +59,9 @@ export function compileBlueprint(
   const rollout = nearestRollout([block], context.rollout).rollout;
   const clusters = readClusters(fields, findings);
   checkBreedNames(clusters, findings);
+  for (const cluster of clusters.filter(({ complete }) => complete)) {
+    checkHealthPorts(cluster.checks ?? [], portNamesOf(cluster), findings);
+  }
   const around = { deployment: name, rollout };
   const resolved = resolveClusters({ fields, clusters, name, block }, context, findings);
   const desiredGateways = gateways.map((gateway) =>
@@ -155,6 +159,7 @@ function readClusterVariables(
     const rest = variable.name.slice((cluster?.name.length ?? 0) + 1);
     const name = rest.replace(/^environment_variables\./, '');
     const declared = variablesOf(cluster);
+    if (cluster?.complete === false) continue;
     if (cluster === undefined || !declared.includes(name)) {
       reportUnknown(variable, cluster, { name, declared, clusters }, findings);
     } else if (variable.value !== undefined) {

@@ -26,6 +26,8 @@ export interface Cluster {
   readonly name: string;
   readonly spot: Spot;
   readonly services: readonly Service[];
+  /** False where a service could not be read: then nobody knows which names there are. */
+  readonly complete: boolean;
   readonly gateways: readonly ClusterGateway[];
   readonly checks: readonly HealthCheck[] | undefined;
   readonly network: string | undefined;
@@ -102,7 +104,7 @@ export function readCluster(entry: Entry, findings: Findings): Cluster | undefin
     dialect: undefined,
     rollout: undefined,
   };
-  if (node.kind !== 'map') return { ...empty, services: readServices(node, findings) };
+  if (node.kind !== 'map') return { ...empty, ...readServices(node, findings) };
   if (node.entries.some(({ key }) => key === 'services')) {
     const fields = readFields(node, CLUSTER_SHAPE, findings);
     return fields && { name, spot, ...longForm(fields, findings) };
@@ -111,14 +113,15 @@ export function readCluster(entry: Entry, findings: Findings): Cluster | undefin
   const moved = { ...node, entries: node.entries.filter(({ key }) => !STAYS.has(key)) };
   const fields = readFields(own, CLUSTER_SHAPE, findings);
   if (fields === undefined) return undefined;
-  return { name, spot, ...longForm(fields, findings), services: readServices(moved, findings) };
+  return { name, spot, ...longForm(fields, findings), ...readServices(moved, findings) };
 }
 
 function longForm(fields: Fields, findings: Findings): Omit<Cluster, 'name' | 'spot'> {
   const sla = fields.get('sla');
   if (sla !== undefined) notActedOn(sla.keySpot, '`sla` is', findings);
+  const services = fields.read('services', (node) => readServices(node, findings));
   return {
-    services: fields.read('services', (node) => readServices(node, findings)) ?? [],
+    ...(services ?? { services: [], complete: true }),
     gateways: fields.read('gateways', (node) => readClusterGateways(node, findings)) ?? [],
     checks: fields.read('health_checks', (node) => readHealthChecks(node, findings)),
     network: fields.read('network', readNetwork),
@@ -127,11 +130,12 @@ function longForm(fields: Fields, findings: Findings): Omit<Cluster, 'name' | 's
   };
 }
 
-function readServices(node: Node, findings: Findings): readonly Service[] {
+function readServices(node: Node, findings: Findings): Pick<Cluster, 'services' | 'complete'> {
   const nodes = node.kind === 'list' ? node.items : [node];
-  return nodes
+  const services = nodes
     .map((item) => readService(item, findings))
     .filter((service): service is Service => service !== undefined);
+  return { services, complete: services.length === nodes.length };
 }
 
 function readService(node: Node, findings: Findings): Service | undefined {

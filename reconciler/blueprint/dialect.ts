@@ -28,7 +28,6 @@ const RESERVED: Readonly<Record<string, string>> = {
   deployments: 'only answers of Marathon have it',
   ipAddress: 'write `networks: [{mode: container, name: ...}]`',
   ports: 'write `portDefinitions`, or the ports of the breed',
-  uris: 'write `fetch: [{uri: ...}]`',
   storeUrls: 'write `fetch: [{uri: ...}]`',
 };
 
@@ -45,6 +44,7 @@ export const MARATHON_FIELDS = [
   'resourceLimits',
   'constraints',
   'fetch',
+  'uris',
   'portDefinitions',
   'requirePorts',
   'networks',
@@ -101,9 +101,11 @@ function checkField({ key, keySpot, value }: Entry, findings: Findings): void {
     const message = `\`${key}\` does not belong in a dialect; ${mend}`;
     findings.error(keySpot, 'unsupported-dialect-field', message);
   } else if (!MARATHON_FIELDS.includes(key)) {
+    // Marathon drops what it does not know: a slip is an error, a field of another release is not.
     const hint = suggestion(key, MARATHON_FIELDS);
     const message = `Marathon's apps have no field \`${shown(key)}\`${hint}`;
-    findings.error(keySpot, 'unsupported-dialect-field', message);
+    const report = hint === '' ? 'warning' : 'error';
+    findings[report](keySpot, 'unsupported-dialect-field', message);
   } else if (key === 'labels' && value.kind === 'map') checkLabels(value, findings);
   else if (key === 'container' && value.kind === 'map') checkContainer(value, findings);
 }

@@ -37,7 +37,7 @@ export function resolveClusterGateways(
   return weights;
 }
 
-function portNamesOf(cluster: Cluster): readonly string[] {
+export function portNamesOf(cluster: Cluster): readonly string[] {
   return [...new Set(cluster.services.flatMap(({ breed }) => breed.ports.map(({ name }) => name)))];
 }
 
@@ -47,6 +47,7 @@ function portNameOf(
   findings: Findings,
 ): string | undefined {
   const names = portNamesOf(cluster);
+  if (!cluster.complete) return portName;
   if (portName === undefined) {
     if (names.length === 1) return names[0];
     const code = 'illegal-anonymous-routing-port-mapping';
@@ -67,6 +68,7 @@ function isServiceRoute(
 ): boolean {
   const breeds = cluster.services.map(({ breed }) => breed);
   const breed = breeds.find(({ name }) => name === route.path);
+  if (breed === undefined && !cluster.complete) return false;
   if (breed === undefined) {
     const names = breeds.map(({ name }) => name);
     const message = `cluster \`${cluster.name}\` has no breed \`${shown(route.path)}\`; it has ${listed(names)}`;
@@ -128,7 +130,7 @@ function targetOf(
     return findings.error(spot, 'unresolved-gateway-port', message + hint);
   }
   const ports = portNamesOf(resolved.cluster);
-  if (ports.includes(port)) return { resolved, port };
+  if (ports.includes(port) || !resolved.cluster.complete) return { resolved, port };
   const have = ports.length === 0 ? 'it has none' : `it has ${listed(ports)}`;
   const message = `cluster \`${clusterName}\` has no port \`${shown(port)}\`; ${have}`;
   return findings.error(spot, 'unresolved-gateway-port', message + suggestion(port, ports));

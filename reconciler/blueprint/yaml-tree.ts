@@ -208,8 +208,11 @@ function invalidText(spot: Spot): YamlNote {
   return { severity: 'error', code: 'invalid-utf8', spot, related: [], message };
 }
 
-/** Turns offsets into lines and columns; `\n`, `\r\n` and `\r` end a line. */
-export function spotFinder(source: string): (offset: number) => Spot {
+/** Turns offsets into lines and columns; `\n`, `\r\n` and `\r` end a line. `padding`: flow-indent. */
+export function spotFinder(
+  source: string,
+  padding: ReadonlyMap<number, number>,
+): (offset: number) => Spot {
   const starts = [0];
   for (const match of source.matchAll(/\r\n|\n|\r/g)) starts.push(match.index + match[0].length);
   return (offset) => {
@@ -220,6 +223,7 @@ export function spotFinder(source: string): (offset: number) => Spot {
       if ((starts[middle] ?? 0) <= offset) low = middle;
       else high = middle - 1;
     }
-    return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 };
+    const column = offset - (starts[low] ?? 0) - (padding.get(low) ?? 0) + 1;
+    return { line: low + 1, column: Math.max(column, 1) };
   };
 }

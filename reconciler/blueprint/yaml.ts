@@ -7,9 +7,10 @@ import {
   constructFromEvents,
   defineScalarTag,
   getScalarValue,
-  parseEvents,
 } from 'js-yaml';
+import { parseForgiving } from './flow-indent.ts';
 import { TreeBuilder, spotFinder } from './yaml-tree.ts';
+import type { ParsedEvents } from './flow-indent.ts';
 import type { Spot } from './tree.ts';
 import type { YamlDocument } from './yaml-tree.ts';
 
@@ -22,7 +23,7 @@ export type YamlFile =
 const MAX_DEPTH = 50;
 const MAX_CHARACTERS = 1_000_000;
 
-type Event = ReturnType<typeof parseEvents>[number];
+type Event = ParsedEvents['events'][number];
 type ScalarEvent = Extract<Event, { readonly type: typeof EVENT_ID.SCALAR }>;
 
 /** SnakeYAML never took `y` and `n` for booleans, whatever YAML 1.1 says. */
@@ -47,8 +48,7 @@ export function parseYaml(text: string): YamlFile {
     return { fault: { spot: { line: 1, column: 1 }, message } };
   }
   try {
-    const events = parseEvents(source, { maxDepth: MAX_DEPTH });
-    return { documents: documentsOf(source, events) };
+    return { documents: documentsOf(parseForgiving(source, MAX_DEPTH)) };
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const { line = 0, column = 0 } = (error.mark ?? {}) as { line?: number; column?: number };
@@ -57,9 +57,9 @@ export function parseYaml(text: string): YamlFile {
   }
 }
 
-function documentsOf(source: string, events: readonly Event[]): YamlDocument[] {
+function documentsOf({ source, events, padding }: ParsedEvents): YamlDocument[] {
   const documents: YamlDocument[] = [];
-  const spotAt = spotFinder(source);
+  const spotAt = spotFinder(source, padding);
   let from = 0;
   let depth = 0;
   for (const [index, event] of events.entries()) {
