@@ -10,7 +10,7 @@ export interface GitOptions {
   readonly mirrorDir: string;
   readonly remote: Remote;
   readonly timeoutMs: number;
-  /** PATH, proxies and the like for git; nothing else is inherited. */
+  /** Variables for git, of which only PATH, proxies and certificate places are passed on. */
   readonly environment: Readonly<Record<string, string>>;
   /** PEM file with the authorities of a private https remote. */
   readonly caFile?: string;
@@ -127,7 +127,7 @@ function environmentOf(options: GitOptions, header?: string): Record<string, str
   }
   const env: Record<string, string> = {
     PATH: '/usr/local/bin:/usr/bin:/bin',
-    ...options.environment,
+    ...Object.fromEntries(Object.entries(options.environment).filter(([key]) => isInherited(key))),
     LC_ALL: 'C',
     GIT_DIR: options.mirrorDir,
     GIT_CONFIG_NOSYSTEM: '1',
@@ -145,6 +145,11 @@ function environmentOf(options: GitOptions, header?: string): Record<string, str
     env[`GIT_CONFIG_VALUE_${String(index)}`] = value;
   }
   return env;
+}
+
+/** Everything else could redirect git, or start programs. */
+function isInherited(key: string): boolean {
+  return /^(?:PATH|TMPDIR|SSL_CERT_FILE|SSL_CERT_DIR|(?:https?|all|no)_proxy)$/iu.test(key);
 }
 
 function settingsOf(options: GitOptions): [string, string][] {

@@ -22,10 +22,12 @@ interface Rule {
 const CORRUPT =
   /bad object|is corrupt|object file .* is empty|corrupt loose object|unable to unpack|unable to read (?:tree|sha1 file)|inflate:|does not match index|packfile .* (?:cannot be accessed|is truncated)|bad (?:config|packed|pack|tree|signature|line length)|missing (?:blob|tree|commit)|broken (?:ref|links)|unable to resolve reference|not a git repository: '|index file .* is too small|remote did not send all necessary objects|unexpected line in .*packed-refs|invalid sha1 pointer|failed to read object|Could not read [0-9a-f]{40}/iu;
 
+const LOCKED = /\.lock': File exists/u;
+
 /** First match wins; the texts are those of git 2.20 to 2.50 under LC_ALL=C. */
 const RULES: readonly Rule[] = [
   {
-    pattern: /\.lock': File exists/u,
+    pattern: LOCKED,
     state: 'remote-down',
     code: 'mirror-locked',
     mend: 'another git works in the mirror, or one was killed; a stale lock is removed at a later poll',
@@ -85,6 +87,10 @@ const RULES: readonly Rule[] = [
     mend: 'check the url, and whether the token may see this repository',
   },
 ];
+
+export function isLocked(error: GitFault): boolean {
+  return LOCKED.test(error.text);
+}
 
 /** Turns what git said into a status with what to do next. `secrets` are taken out of the text. */
 export function explainRemote(

@@ -2,9 +2,8 @@ import type { Access } from './access-token.ts';
 import { readAccess } from './access-token.ts';
 import { short } from './commit-files.ts';
 import { GitFault } from './git-command.ts';
-import { explainRemote } from './git-message.ts';
+import { explainRemote, isLocked } from './git-message.ts';
 import { findAdvertised, refName, showRef } from './git-ref.ts';
-import type { Advertised } from './git-ref.ts';
 import type { SourceView } from './port.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -47,7 +46,7 @@ async function follow(space: Workspace, access: Access, signal: AbortSignal): Pr
   if (found === undefined) return missing(space, answer, access, signal);
   if (found.revision === space.memory.head) return fresh(space, found.revision);
   if (!(await space.mirror.holds(found.revision, signal))) {
-    await fetchHealing(space, found, access, signal);
+    await heal(space, access, signal, async () => fetchRefs(space, [found.want], access, signal));
   }
   return adopt(space, found.revision, signal);
 }
@@ -62,7 +61,7 @@ async function followRevision(
   const revision = 'revision' in ref ? ref.revision : '';
   if (space.memory.head === revision) return fresh(space, revision);
   try {
-    await fetchHealing(space, { want: revision, revision }, access, signal);
+    await heal(space, access, signal, async () => fetchRefs(space, [revision], access, signal));
   } catch (error) {
     if (!(error instanceof GitFault) || !isUnadvertised(error)) throw error;
     await fetchEverything(space, access, signal);
@@ -72,7 +71,7 @@ async function followRevision(
 
 async function adopt(space: Workspace, revision: string, signal: AbortSignal): Promise<SourceView> {
   try {
-    await space.mirror.keep(revision, signal);
+    await noteHead(space, revision, signal);
   } catch (error) {
     if (
       !(error instanceof GitFault) ||
@@ -92,6 +91,17 @@ async function adopt(space: Workspace, revision: string, signal: AbortSignal): P
   space.memory.head = revision;
   await space.mirror.tidy(signal);
   return fresh(space, revision);
+}
+
+async function noteHead(space: Workspace, revision: string, signal: AbortSignal): Promise<void> {
+  try {
+    await space.mirror.keep(revision, signal);
+  } catch (error) {
+    const locked = error instanceof GitFault && isLocked(error);
+    if (!locked) throw error;
+    await space.mirror.unlock();
+    await space.mirror.keep(revision, signal);
+  }
 }
 
 function fresh(space: Workspace, revision: string): SourceView {
@@ -137,22 +147,22 @@ async function missing(
   };
 }
 
-/** Fetches one object with its history; a mirror that turns out broken is made anew, once. */
-async function fetchHealing(
+/** Does it again, once, after a broken mirror was made anew or stale locks were removed. */
+async function heal(
   space: Workspace,
-  found: Advertised,
   access: Access,
   signal: AbortSignal,
+  action: () => Promise<void>,
 ): Promise<void> {
   try {
-    await fetchRefs(space, [found.want], access, signal);
+    await action();
   } catch (error) {
     if (!(error instanceof GitFault)) throw error;
     const fault = explainRemote(error, space.shown, access.secrets);
     if (fault.mirror === undefined) throw error;
     if (fault.mirror === 'locked') await space.mirror.unlock();
     else await renew(space, signal);
-    await fetchRefs(space, [found.want], access, signal);
+    await action();
   }
 }
 

@@ -77,7 +77,7 @@ export function createMirror(git: Git, mirrorDir: string, fingerprint: string): 
     },
     async keep(revision, signal) {
       // The commit is readable before the head names it, whatever instant Sluice dies at.
-      await git.run(['update-ref', `refs/sluice/seen/${revision}`, revision], signal);
+      await git.run(['update-ref', `refs/sluice/seen/${revision}`, `${revision}^{commit}`], signal);
       await git.run(['update-ref', headRef, revision], signal);
     },
     async last(signal) {

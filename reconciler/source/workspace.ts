@@ -23,7 +23,7 @@ export interface GitSourceOptions {
   readonly limits?: Partial<GitLimits>;
   /** Patterns of file names, or of paths if they have a slash. */
   readonly include?: readonly string[];
-  /** PATH, proxies and the like for git; nothing else is inherited. */
+  /** Variables for git, of which only PATH, proxies and certificate places are passed on. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Called once per git child. */
   readonly onCommand?: OnCommand;

@@ -12,8 +12,8 @@ sourceContract('A git source', async (): Promise<SourceBench> => {
   const environment = { PATH: GIT_ENV.PATH };
   return {
     source: createGitSource({ url: bare, ref: { branch: 'main' }, mirrorDir, environment }),
-    commit: remote.commit,
-    rewrite: remote.rewrite,
+    commit: async (files) => remote.commit(files),
+    rewrite: async (files) => remote.rewrite(files),
     async deleteBranch() {
       if (!sideBranch) await remote.push('main:other');
       sideBranch = true;
@@ -25,6 +25,6 @@ sourceContract('A git source', async (): Promise<SourceBench> => {
       if (reachable) await rename(`${bare}.away`, bare);
       else await rename(bare, `${bare}.away`);
     },
-    close: remote.close,
+    close: async () => remote.close(),
   };
 });

@@ -2,7 +2,6 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -121,10 +120,7 @@ export async function serveOverHttp(
     }
     response.writeHead(401, { 'www-authenticate': 'Basic realm="tests"' }).end('no');
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server);
   return {
     url: `http://127.0.0.1:${String(port)}/remote.git`,
     server,
@@ -136,6 +132,16 @@ export async function serveOverHttp(
       });
     },
   };
+}
+
+/** Listens on a free port of loopback and names it. */
+export async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
 }
 
 function runBackend(remote: GitRemote, request: IncomingMessage, response: ServerResponse): void {
