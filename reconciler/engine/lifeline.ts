@@ -59,9 +59,9 @@ async function everyProcess(): Promise<readonly Found[]> {
   return found.filter((each) => each !== undefined);
 }
 
-function kill(pid: number): void {
+function kill(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch {
     // It went by itself.
   }
@@ -88,19 +88,32 @@ export async function killStrays(
     const owner = ownerOf(each, identity);
     return owner !== undefined && !isLive(owner);
   });
-  for (const stray of strays) kill(stray.pid);
+  for (const stray of strays) kill(stray.pid, 'SIGKILL');
   return strays.length;
 }
 
-/**
- * Ends whatever a former engine left behind in this state folder: first its reaper, which would
- * take the tasks of this one for its own, then its tasks.
- */
-export async function reapLeftovers(identity: Identity): Promise<number> {
-  const reapers = (await everyProcess()).filter((each) =>
+async function formerReapers(identity: Identity): Promise<readonly Found[]> {
+  return (await everyProcess()).filter((each) =>
     each.env.get(REAPER_MARK)?.startsWith(`${identity.state}.`),
   );
-  for (const reaper of reapers) kill(reaper.pid);
+}
+
+// A reaper that does not end by then is stuck, and is ended.
+const REAPER_ROUNDS = 200;
+
+/**
+ * Ends whatever a former engine left behind in this state folder. Its reaper goes first: it knows
+ * process groups that nobody else does, and would later take the tasks of this engine for its own.
+ */
+export async function reapLeftovers(identity: Identity): Promise<number> {
+  for (let round = 0; round <= REAPER_ROUNDS; round += 1) {
+    const reapers = await formerReapers(identity);
+    if (reapers.length === 0) break;
+    const stuck = round === REAPER_ROUNDS;
+    if (stuck || round === 0)
+      for (const { pid } of reapers) kill(pid, stuck ? 'SIGKILL' : 'SIGUSR1');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   let total = 0;
   // A process may fork while it is looked for, so look until nothing is found.
   for (let round = 0; round < 50; round += 1) {

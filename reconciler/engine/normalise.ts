@@ -175,6 +175,14 @@ function healthCheckOf(input: AppInput, check: HealthCheck): HealthCheck {
   });
 }
 
+function healthChecksOf(
+  input: AppInput,
+  context: NormaliseContext,
+): readonly HealthCheck[] | undefined {
+  if (context.keptHealthChecks === true) return context.former?.healthChecks;
+  return asSet(input.healthChecks?.map((each) => healthCheckOf(input, each)));
+}
+
 /** What normalising an app needs to know besides the app. */
 export interface NormaliseContext {
   /** Revision of this definition. */
@@ -271,9 +279,7 @@ export function normalise(
     fetch: fetchOf(input),
     ...networkingOf(input, context),
     ...scheduling(input),
-    healthChecks: context.keptHealthChecks
-      ? context.former?.healthChecks
-      : asSet(input.healthChecks?.map((each) => healthCheckOf(input, each))),
+    healthChecks: healthChecksOf(input, context),
     check: input.check,
     readinessChecks: unlessEmpty(input.readinessChecks),
     dependencies: asSet(input.dependencies?.map(absoluteId)),
