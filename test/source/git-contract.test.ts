@@ -6,8 +6,6 @@ import type { SourceBench } from './source-contract.ts';
 
 sourceContract('A git source', async (): Promise<SourceBench> => {
   const remote = await createGitRemote();
-  // Another branch keeps the remote from being empty when the followed one is deleted.
-  let sideBranch = false;
   const { bare, mirrorDir } = remote;
   const environment = { PATH: GIT_ENV.PATH };
   return {
@@ -15,11 +13,9 @@ sourceContract('A git source', async (): Promise<SourceBench> => {
     commit: async (files) => remote.commit(files),
     rewrite: async (files) => remote.rewrite(files),
     async deleteBranch() {
-      if (!sideBranch) await remote.push('main:other');
-      sideBranch = true;
-      await remote.push(':main').catch(async () => {
-        await remote.git('--git-dir', bare, 'update-ref', '-d', 'refs/heads/main');
-      });
+      // Another branch keeps the remote from being empty.
+      await remote.git('branch', 'other');
+      await remote.git('update-ref', '-d', 'refs/heads/main');
     },
     async setReachable(reachable) {
       if (reachable) await rename(`${bare}.away`, bare);

@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import os from 'node:os';
@@ -21,7 +21,7 @@ export const GIT_ENV = {
   GIT_COMMITTER_EMAIL: AUTHOR.email,
 };
 
-/** A bare repository and a work tree that pushes to it. */
+/** A bare repository, and a work tree whose commits go straight into it. */
 export interface GitRemote {
   readonly directory: string;
   /** The bare repository. */
@@ -29,12 +29,11 @@ export interface GitRemote {
   readonly work: string;
   readonly mirrorDir: string;
   git(...args: readonly string[]): Promise<string>;
-  /** Writes (undefined: removes) files, commits and pushes to main; resolves to the commit. */
+  /** Writes (undefined: removes) files, commits to main; resolves to the commit. */
   commit(files: Readonly<Record<string, string | Uint8Array | undefined>>): Promise<string>;
-  /** Pushes a history of one commit over main. */
+  /** Puts a new history of one commit in the place of main. */
   rewrite(files: Readonly<Record<string, string>>): Promise<string>;
   link(name: string, target: string): Promise<void>;
-  push(...args: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -43,14 +42,12 @@ export async function createGitRemote(): Promise<GitRemote> {
   const bare = path.join(directory, 'remote.git');
   const work = path.join(directory, 'work');
 
-  async function run(cwd: string, args: readonly string[]): Promise<string> {
-    const { stdout } = await exec('git', [...args], { cwd, env: GIT_ENV });
+  async function git(...args: readonly string[]): Promise<string> {
+    const env = { ...GIT_ENV, GIT_DIR: bare, GIT_WORK_TREE: work };
+    const { stdout } = await exec('git', [...args], { cwd: work, env });
     return stdout.trim();
   }
-  async function git(...args: readonly string[]): Promise<string> {
-    return run(work, args);
-  }
-  async function write(files: Readonly<Record<string, string | Uint8Array | undefined>>) {
+  async function stage(files: Readonly<Record<string, string | Uint8Array | undefined>>) {
     for (const [name, content] of Object.entries(files)) {
       const file = path.join(work, name);
       await mkdir(path.dirname(file), { recursive: true });
@@ -58,13 +55,12 @@ export async function createGitRemote(): Promise<GitRemote> {
       else await writeFile(file, content);
     }
     await git('add', '--all');
-    await git('commit', '--quiet', '--allow-empty', '--message', 'Change blueprints');
-    return git('rev-parse', 'HEAD');
   }
 
-  await run(directory, ['init', '--quiet', '--bare', '--initial-branch', 'main', bare]);
-  await run(directory, ['init', '--quiet', '--initial-branch', 'main', work]);
-  await git('remote', 'add', 'origin', bare);
+  await mkdir(work);
+  const setup = ['init', '--quiet', '--bare', '--initial-branch', 'main', bare];
+  await exec('git', setup, { env: GIT_ENV });
+  await appendFile(path.join(bare, 'config'), '[maintenance]\n\tauto = false\n');
   return {
     directory,
     bare,
@@ -72,23 +68,20 @@ export async function createGitRemote(): Promise<GitRemote> {
     mirrorDir: path.join(directory, 'mirror'),
     git,
     async commit(files) {
-      const revision = await write(files);
-      await git('push', '--quiet', 'origin', 'main');
-      return revision;
+      await stage(files);
+      await git('commit', '--quiet', '--allow-empty', '--message', 'Change blueprints');
+      return git('rev-parse', 'HEAD');
     },
     async rewrite(files) {
-      await git('checkout', '--quiet', '--orphan', 'fresh');
       await git('rm', '--quiet', '-r', '--force', '.');
-      const revision = await write(files);
-      await git('branch', '--quiet', '--force', '--move', 'fresh', 'main');
-      await git('push', '--quiet', '--force', 'origin', 'main');
+      await stage(files);
+      const tree = await git('write-tree');
+      const revision = await git('commit-tree', '-m', 'Begin anew', tree);
+      await git('update-ref', 'refs/heads/main', revision);
       return revision;
     },
     async link(name, target) {
       await symlink(target, path.join(work, name));
-    },
-    async push(...args) {
-      await git('push', '--quiet', 'origin', ...args);
     },
     async close() {
       await rm(directory, { recursive: true, force: true });

@@ -78,8 +78,7 @@ describe('Polling', () => {
   it('says that a repository without its branch is not an empty one', async () => {
     await remote.commit({ 'a.yml': 'one' });
     await remote.git('branch', 'release');
-    await remote.push('release');
-    await remote.git('--git-dir', remote.bare, 'update-ref', '-d', 'refs/heads/main');
+    await remote.git('update-ref', '-d', 'refs/heads/main');
 
     expect(await open().poll(signal)).toEqual({
       state: 'branch-gone',
@@ -117,7 +116,6 @@ describe('What is followed', () => {
   it('peels an annotated tag to its commit', async () => {
     const revision = await remote.commit({ 'a.yml': 'one' });
     await remote.git('tag', '--annotate', 'v1', '--message', 'First');
-    await remote.push('v1');
     await remote.commit({ 'a.yml': 'two' });
 
     expect(await readHead(open({ ref: { tag: 'v1' } }))).toEqual({
@@ -154,7 +152,6 @@ describe('What is followed', () => {
   it('refuses a tag that names no commit', async () => {
     await remote.commit({ 'a.yml': 'one' });
     await remote.git('tag', 'tree', 'HEAD^{tree}');
-    await remote.push('tree');
 
     expect(await open({ ref: { tag: 'tree' } }).poll(signal)).toMatchObject({
       state: 'refused',
@@ -299,13 +296,7 @@ describe('A hostile or broken world', () => {
       '.gitmodules': '[submodule "x"]\n\tpath = x\n\turl = https://example.invalid/x\n',
     });
     await rm(trap, { force: true });
-    await remote.git(
-      '--git-dir',
-      remote.bare,
-      'config',
-      'uploadpack.packObjectsHook',
-      `touch '${trap}' #`,
-    );
+    await remote.git('config', 'uploadpack.packObjectsHook', `touch '${trap}' #`);
 
     expect(await readHead(open())).toEqual({ revision, files: [{ path: 'a.yml', text: 'one' }] });
     expect(await readdir(remote.directory)).not.toContain('sprung');
