@@ -69,6 +69,8 @@ export function createGit(options: GitOptions): Git {
       baseDir: options.mirrorDir,
       abort: both,
       errors: exitError,
+      // By default a command without output costs a wait of 50 ms.
+      completion: { onClose: true, onExit: false },
       allowEnvironment: [...ALLOWED_KEYS, ...Object.keys(env).filter(isConfigPair)],
       unsafe: {
         allowUnsafeConfigEnvCount: true,
