@@ -31,8 +31,10 @@ export class GitFault extends Error {
 }
 
 export interface Git {
-  /** Runs a command whose answer is short. `header` is an Authorization value for the remote. */
-  run(args: readonly string[], signal: AbortSignal, header?: string): Promise<string>;
+  /** Runs a command that speaks with the remote. `header` is an Authorization value for it. */
+  talk(args: readonly string[], signal: AbortSignal, header?: string): Promise<string>;
+  /** Runs a command in the mirror alone. */
+  run(args: readonly string[], signal: AbortSignal): Promise<string>;
   /** Runs a command with input and a bound on its output, in bytes. */
   pipe(args: readonly string[], pipe: PipeOptions, signal: AbortSignal): Promise<Buffer>;
 }
@@ -44,6 +46,9 @@ export interface PipeOptions {
 
 /** How long a killed child may take to end before its caller goes on without it. */
 const KILL_GRACE_MS = 2_000;
+
+/** Room for a million lines of `git log --format=%H`. */
+const ANSWER_BYTES = 64 * 1_024 * 1_024;
 
 /** Guarded keys that simple-git strips unless they are named. */
 const ALLOWED_KEYS = [
@@ -60,7 +65,7 @@ const ALLOWED_KEYS = [
 ];
 
 export function createGit(options: GitOptions): Git {
-  async function run(args: readonly string[], signal: AbortSignal, header?: string) {
+  async function talk(args: readonly string[], signal: AbortSignal, header?: string) {
     const both = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
     if (both.aborted) throw new GitFault('aborted', '');
     options.onCommand?.(args);
@@ -69,8 +74,6 @@ export function createGit(options: GitOptions): Git {
       baseDir: options.mirrorDir,
       abort: both,
       errors: exitError,
-      // By default a command without output costs a wait of 50 ms.
-      completion: { onClose: true, onExit: false },
       allowEnvironment: [...ALLOWED_KEYS, ...Object.keys(env).filter(isConfigPair)],
       unsafe: {
         allowUnsafeConfigEnvCount: true,
@@ -102,7 +105,12 @@ export function createGit(options: GitOptions): Git {
     }
   }
 
-  return { run, pipe };
+  /** simple-git waits 50 ms for words of a silent command, so local ones go without it. */
+  async function run(args: readonly string[], signal: AbortSignal) {
+    return (await pipe(args, { maxBytes: ANSWER_BYTES }, signal)).toString('utf8');
+  }
+
+  return { talk, run, pipe };
 }
 
 /** simple-git takes a failure without a word on stderr for success. */

@@ -115,7 +115,7 @@ async function askRemote(
   access: Access,
   signal: AbortSignal,
 ): Promise<string> {
-  return space.git.run(
+  return space.git.talk(
     ['ls-remote', '--quiet', '--', space.remote.url, ...patterns],
     signal,
     access.header,
@@ -184,7 +184,7 @@ async function fetchRefs(
 ): Promise<void> {
   const flags = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-recurse-submodules'];
   const args = ['fetch', ...flags, '--no-auto-maintenance', '--refmap=', '--', space.remote.url];
-  await space.git.run([...args, ...refspecs], signal, access.header);
+  await space.git.talk([...args, ...refspecs], signal, access.header);
 }
 
 function isUnadvertised(error: GitFault): boolean {
