@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DriverError } from '../errors.ts';
@@ -7,12 +8,22 @@ import { placeSocket } from './socket.ts';
 
 export interface ServerOptions {
   readonly listen: { readonly host: string; readonly port: number } | { readonly socket: string };
-  /** What callers have to send as `Authorization: Bearer ...`; needed beyond loopback. */
-  readonly token?: string;
-  readonly status: () => Status;
-  readonly readiness: () => { readonly ready: boolean; readonly why: string };
+  /**
+   * File with what callers send as `Authorization: Bearer ...`, read anew for every request; needed
+   * beyond loopback.
+   */
+  readonly tokenFile?: string;
+  /** Undefined until a first round has ended. */
+  readonly status: () => Status | undefined;
+  /** Left out: ready as soon as there is a status. */
+  readonly readiness?: () => Readiness;
   /** Asks the loop for a round now; asking twice before it starts is one round. */
   readonly wake: () => void;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly why: string;
 }
 
 export interface StatusServer {
@@ -26,23 +37,26 @@ export interface StatusServer {
 const MAX_CONNECTIONS = 100;
 const MAX_BODY_BYTES = 1_024;
 const REQUEST_MS = 10_000;
+const NO_ROUND = 'no round has ended well yet';
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /**
  * Serves `/healthz`, `/readyz`, `/status` and `POST /rounds` on loopback or a unix socket of mode
  * 600; on other addresses only if callers need a token.
  *
- * @throws DriverError `server-token-missing`, `server-address-in-use`, `server-not-listening`.
+ * @throws DriverError `server-token-missing`, `server-token-unreadable`, `server-address-in-use`,
+ * `server-not-listening`.
  */
 export async function startServer(options: ServerOptions): Promise<StatusServer> {
-  const { listen, token } = options;
-  if ('host' in listen && !LOOPBACK.has(listen.host) && token === undefined) {
+  const { listen, tokenFile } = options;
+  if ('host' in listen && !LOOPBACK.has(listen.host) && tokenFile === undefined) {
     throw new DriverError(
       'server-token-missing',
       `The status server would listen on ${listen.host}, where others can reach it. Set server.token_file, or listen on 127.0.0.1 or a unix socket`,
       { retry: 'never' },
     );
   }
+  if (tokenFile !== undefined) await readToken(tokenFile);
   const app = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
@@ -59,14 +73,15 @@ export async function startServer(options: ServerOptions): Promise<StatusServer>
   return onAddress(app, listen);
 }
 
-function addGuards(app: FastifyInstance, { listen, token }: ServerOptions): void {
+function addGuards(app: FastifyInstance, { listen, tokenFile }: ServerOptions): void {
   app.addHook('onRequest', async (request, reply) => {
     // A web page may send requests to loopback under a name of its own (DNS rebinding).
-    if ('host' in listen && token === undefined && !LOOPBACK.has(hostOf(request))) {
+    if ('host' in listen && tokenFile === undefined && !LOOPBACK.has(hostOf(request))) {
       return refuse(reply, 403, 'host-refused', 'ask for this server as 127.0.0.1 or localhost');
     }
-    if (token === undefined || request.url === '/healthz') return undefined;
-    if (isSame(request.headers.authorization ?? '', `Bearer ${token}`)) return undefined;
+    if (tokenFile === undefined || request.url === '/healthz') return undefined;
+    if (isSame(request.headers.authorization ?? '', `Bearer ${await readToken(tokenFile)}`))
+      return undefined;
     void reply.header('www-authenticate', 'Bearer');
     return refuse(reply, 401, 'token-refused', 'send the token of this server as a bearer token');
   });
@@ -88,16 +103,39 @@ function addRoutes(app: FastifyInstance, options: ServerOptions): void {
   });
   app.get('/healthz', () => ({ alive: true }));
   app.get('/readyz', (_request, reply) => {
-    const { ready, why } = options.readiness();
+    const { ready, why } = (options.readiness ?? (() => readinessOf(options.status())))();
     return reply.code(ready ? 200 : 503).send({ ready, why });
   });
-  app.get('/status', (_request, reply) =>
-    reply.header('cache-control', 'no-store').send(options.status()),
-  );
+  app.get('/status', async (_request, reply) => {
+    const status = options.status();
+    if (status === undefined) return refuse(reply, 503, 'no-round-yet', NO_ROUND);
+    return reply.header('cache-control', 'no-store').send(status);
+  });
   app.post('/rounds', (_request, reply) => {
     options.wake();
     return reply.code(202).send({ asked: true });
   });
+}
+
+function readinessOf(status: Status | undefined): Readiness {
+  return status === undefined ? { ready: false, why: NO_ROUND } : { ready: true, why: '' };
+}
+
+async function readToken(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw unreadable(file, 'cannot be read', error);
+  });
+  const token = text.trim();
+  if (token === '' || /\s/.test(token)) throw unreadable(file, 'does not hold one word');
+  return token;
+}
+
+function unreadable(file: string, what: string, cause?: unknown): DriverError {
+  return new DriverError(
+    'server-token-unreadable',
+    `The file with the token of the status server, ${file}, ${what}. It should hold the token in one line`,
+    { retry: 'never', cause },
+  );
 }
 
 async function onAddress(

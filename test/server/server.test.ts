@@ -52,6 +52,11 @@ async function start(
   return server;
 }
 
+function tokenFile(text: string): string {
+  writeFileSync(join(folder, 'token'), text);
+  return join(folder, 'token');
+}
+
 type Sent = Parameters<typeof request>[1];
 
 async function ask(url: string, sent: Sent = {}): Promise<readonly [number, unknown]> {
@@ -73,6 +78,23 @@ describe('the status server', () => {
       { ready: true, why: 'the last round ended well' },
     ]);
     expect(await ask(`${url}/status`)).toEqual([200, STATUS]);
+  });
+
+  it('is not ready before there is a status', async () => {
+    let status: Status | undefined;
+    const server = await startServer({
+      listen: LOOPBACK,
+      status: () => status,
+      wake: () => undefined,
+    });
+    servers.push(server);
+    const codes = async (): Promise<readonly number[]> => [
+      (await ask(`${server.url}/readyz`))[0],
+      (await ask(`${server.url}/status`))[0],
+    ];
+    expect(await codes()).toEqual([503, 503]);
+    status = STATUS;
+    expect(await codes()).toEqual([200, 200]);
   });
 
   it('wakes the loop, whatever is sent along', async () => {
@@ -142,11 +164,16 @@ describe('a token', () => {
     await expect(start({ host: '0.0.0.0', port: 0 })).rejects.toMatchObject({
       code: 'server-token-missing',
     });
-    await start({ host: '0.0.0.0', port: 0 }, { token: 'abc' });
+    await start({ host: '0.0.0.0', port: 0 }, { tokenFile: tokenFile('abc') });
+    for (const text of ['', 'two words']) {
+      await expect(start(LOOPBACK, { tokenFile: tokenFile(text) })).rejects.toMatchObject({
+        code: 'server-token-unreadable',
+      });
+    }
   });
 
   it('is asked for by everything but /healthz', async () => {
-    const { url } = await start(LOOPBACK, { token: 'abc' });
+    const { url } = await start(LOOPBACK, { tokenFile: tokenFile('abc\n') });
     const status = async (authorization?: string): Promise<number> => {
       const headers = authorization === undefined ? {} : { authorization };
       return (await ask(`${url}/status`, { headers }))[0];
@@ -159,6 +186,10 @@ describe('a token', () => {
       (await ask(`${url}/healthz`))[0],
     ]).toEqual([401, 401, 200, 401, 200]);
     expect(wakes).toBe(0);
+    tokenFile('rotated');
+    expect([await status('Bearer abc'), await status('Bearer rotated')]).toEqual([401, 200]);
+    rmSync(join(folder, 'token'));
+    expect(await status('Bearer rotated')).toBe(500);
   });
 });
 
@@ -171,7 +202,9 @@ describe('an address', () => {
       code: 'server-address-in-use',
       message: expect.stringContaining('127.0.0.1:'),
     });
-    await expect(start({ host: '192.0.2.1', port: 0 }, { token: 'x' })).rejects.toMatchObject({
+    await expect(
+      start({ host: '192.0.2.1', port: 0 }, { tokenFile: tokenFile('x') }),
+    ).rejects.toMatchObject({
       code: 'server-not-listening',
     });
   });
