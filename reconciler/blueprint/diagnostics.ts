@@ -1,7 +1,7 @@
 import type { Diagnostic, Position } from '../model/position.ts';
 import type { Spot } from './tree.ts';
 
-/** Collects what is found in one file, so that one run reports every fault at once. */
+/** Collects what is found in one file, so that one run reports every fault at once, and once. */
 export class Findings {
   readonly #file: string;
   readonly #list: Diagnostic[] = [];
@@ -32,8 +32,14 @@ export class Findings {
 
   #add(severity: Diagnostic['severity'], found: Found): void {
     const related = found.related.map((spot) => this.positionOf(spot));
+    const place = this.positionOf(found.spot);
+    const isKnown = this.#list.some(
+      ({ line, column, message }) =>
+        line === place.line && column === place.column && message === found.message,
+    );
+    if (isKnown) return;
     this.#list.push({
-      ...this.positionOf(found.spot),
+      ...place,
       severity,
       code: found.code,
       message: found.message,

@@ -1,8 +1,8 @@
-/** The candidate that a misspelt word most likely means, or undefined if none is near. */
+/** The candidate that a misspelt word most likely means; at most every third letter is wrong. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const asked = fold(word);
   if (asked.length > 60) return undefined;
-  const bound = Math.max(1, Math.floor(asked.length / 3));
+  const bound = Math.floor(asked.length / 3);
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const name of candidates) {
     const distance = editDistance(asked, fold(name));

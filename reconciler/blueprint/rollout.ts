@@ -1,5 +1,5 @@
 import { WHOLE, fromPercent, toPercent } from '../model/weights.ts';
-import { readFields, unexpectedType } from './fields.ts';
+import { kindOf, readFields } from './fields.ts';
 import { isNull } from './tree.ts';
 import { notBuiltYet } from './unbuilt.ts';
 import { readFineShare, readFlag, readPercentage, readTime, wordReader } from './values.ts';
@@ -156,7 +156,9 @@ function stepsOf(
 
 function readSteps(node: Node, bakeMs: number, findings: Findings): readonly Step[] {
   if (node.kind !== 'list' || node.items.length === 0) {
-    unexpectedType(node, '`steps` must be a list such as [5%, 50%, 100%]', findings);
+    const found = node.kind === 'list' ? 'an empty list' : kindOf(node);
+    const message = `\`steps\` must be a list such as [5%, 50%, 100%], found ${found}`;
+    findings.error(node.spot, 'unexpected-type', message);
     return DEFAULT_ROLLOUT.steps;
   }
   const steps: Step[] = [];

@@ -99,9 +99,9 @@ function checkOwnVariables({ breed, environment }: Service, findings: Findings):
   const declared = breed.environment.map(({ name }) => name);
   for (const { name, value, spot } of environment) {
     if (!declared.includes(name)) {
-      const message = `breed \`${breed.name}\` declares no variable \`${name}\`${suggestion(name, declared)}`;
-      const code = 'unresolved-dependency-in-trait-value';
-      findings.error(spot, code, `${message}; declare it there, with ~ for no value`);
+      const mend = suggestion(name, declared) || '; declare it there, with ~ for no value';
+      const message = `breed \`${breed.name}\` declares no variable \`${name}\`${mend}`;
+      findings.error(spot, 'unresolved-dependency-in-trait-value', message);
     } else if (value === undefined) {
       const message = `variable \`${name}\` needs a value here; only a breed may leave it open`;
       findings.error(spot, 'missing-environment-variable', message);
