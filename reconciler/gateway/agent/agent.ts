@@ -7,6 +7,8 @@ import { AgentCore } from './agent-core.ts';
 import { readAgentState } from './agent-state.ts';
 import { startApi, type Desk, type Listen } from './api.ts';
 import { createEmbeddedProxy } from './embedded/embedded-proxy.ts';
+import { createHaproxyProxy } from './haproxy/haproxy-proxy.ts';
+import { findVersion } from './haproxy/master.ts';
 import { Keeper } from './keeper.ts';
 import { TUNING, type Proxy, type ProxyTuning } from './proxy.ts';
 import { lockState } from './state-lock.ts';
@@ -90,10 +92,27 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
 }
 
-function chooseProxy(options: AgentOptions): Promise<Proxy> {
+async function chooseProxy(options: AgentOptions): Promise<Proxy> {
   const tuning = { ...TUNING, ...options.tuning };
   const bindHost = options.bindHost ?? '127.0.0.1';
-  return Promise.resolve(createEmbeddedProxy({ bindHost, tuning }));
+  const binary = options.haproxyBinary ?? 'haproxy';
+  const { logger, stateDir } = options;
+  if (options.proxy === 'embedded') return createEmbeddedProxy({ bindHost, tuning });
+  const version = await findVersion(binary);
+  if (version !== undefined && isRecent(version)) {
+    return createHaproxyProxy({ binary, folder: stateDir, bindHost, tuning, logger });
+  }
+  if (options.proxy === 'auto') return createEmbeddedProxy({ bindHost, tuning });
+  const found = version === undefined ? 'there is none' : `this is ${version}`;
+  throw new DriverError('haproxy-missing', `${binary}: HAProxy 2.6 or newer is needed, ${found}`, {
+    retry: 'never',
+  });
+}
+
+/** Adding servers with checks at run time came with HAProxy 2.6. */
+function isRecent(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 2 || (major === 2 && minor >= 6);
 }
 
 async function readToken(file: string | undefined): Promise<string | undefined> {
