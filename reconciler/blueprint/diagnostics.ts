@@ -1,10 +1,14 @@
 import type { Diagnostic, Position } from '../model/position.ts';
 import type { Spot } from './tree.ts';
 
+/** Nobody reads more at once; a hostile document would have one on every line. */
+const MAX_FINDINGS = 500;
+
 /** Collects what is found in one file, so that one run reports every fault at once, and once. */
 export class Findings {
   readonly #file: string;
   readonly #list: Diagnostic[] = [];
+  readonly #known = new Set<string>();
 
   constructor(file: string) {
     this.#file = file;
@@ -30,21 +34,22 @@ export class Findings {
     return isFaulty(this.#list);
   }
 
+  /** Nothing more is taken, so nothing more need be worked out. */
+  get full(): boolean {
+    return this.#known.size > MAX_FINDINGS;
+  }
+
   #add(severity: Diagnostic['severity'], found: Found): void {
-    const related = found.related.map((spot) => this.positionOf(spot));
-    const place = this.positionOf(found.spot);
-    const isKnown = this.#list.some(
-      ({ line, column, message }) =>
-        line === place.line && column === place.column && message === found.message,
-    );
-    if (isKnown) return;
-    this.#list.push({
-      ...place,
-      severity,
-      code: found.code,
-      message: found.message,
-      ...(related.length > 0 && { related }),
-    });
+    const { spot, code, message } = found;
+    const id = `${String(spot.line)}:${String(spot.column)} ${message}`;
+    if (this.full || this.#known.has(id)) return;
+    this.#known.add(id);
+    const related = found.related.map((place) => this.positionOf(place));
+    const diagnostic = { ...this.positionOf(spot), severity, code, message };
+    this.#list.push({ ...diagnostic, ...(related.length > 0 && { related }) });
+    if (!this.full) return;
+    const more = 'there is more to find in this document; mend what is listed first';
+    this.#list.push({ ...diagnostic, severity: 'error', code: 'too-many-findings', message: more });
   }
 }
 

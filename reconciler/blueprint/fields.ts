@@ -89,6 +89,7 @@ function canonicalName(key: string, shape: Shape): string | undefined {
 }
 
 function unexpectedKey(entry: Entry, shape: Shape, findings: Findings): void {
+  if (findings.full) return;
   const home = Object.hasOwn(shape.elsewhere ?? {}, entry.key)
     ? shape.elsewhere?.[entry.key]
     : undefined;

@@ -11,6 +11,8 @@ export interface ParsedEvents {
 /** More than the depth of any flow collection that a person writes. */
 const PAD = 100;
 const MAX_PADDED_LINES = 100;
+/** Characters that are parsed once more for it, in all. */
+const MAX_REPARSED = 10_000_000;
 
 /**
  * Parses events, and forgives a closing bracket at the indent of its key:
@@ -38,7 +40,8 @@ export function parseForgiving(text: string, maxDepth: number): ParsedEvents {
       if (line === undefined || content === undefined || isMarker || padding.has(line)) {
         throw unpadded(error, padding);
       }
-      if (padding.size >= MAX_PADDED_LINES) throw unpadded(error, padding);
+      const most = Math.min(MAX_PADDED_LINES, MAX_REPARSED / source.length);
+      if (padding.size >= most) throw unpadded(error, padding);
       padding.set(line, PAD);
       lines[line] = ' '.repeat(PAD) + content;
       source = lines.join('');

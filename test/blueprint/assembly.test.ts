@@ -140,6 +140,15 @@ describe('files of other tools', () => {
   });
 });
 
+describe('a document with a fault on every line', () => {
+  test('is told of up to a bound, and that there is more', () => {
+    const lines = Array.from({ length: 5000 }, (_, index) => `k${String(index)}: 1`);
+    const { diagnostics } = compiled(['name: a', 'clusters: {}', ...lines].join('\n'));
+    expect(diagnostics).toHaveLength(502);
+    expect(diagnostics.at(-1)?.code).toBe('too-many-findings');
+  });
+});
+
 describe('abilities', () => {
   test('refuse what no gateway can route', () => {
     const file = { path: 'g.yml', text: 'name: g\nport: 80/tcp\nroutes: {"[h:1]": {}}' };
