@@ -154,7 +154,8 @@ function explained(error: unknown): { readonly kind: Failure['kind']; readonly w
   const what = code === '' || /^\d+$/.test(code) ? nameOf(error) : code;
   if (TIMEOUT.test(what.toUpperCase())) return { kind: 'timeout', what };
   if (CLOSED.has(what)) return { kind: 'closed', what };
-  const isParser = what.startsWith('HPE_') || what.startsWith('UND_ERR_RES');
+  const isParser =
+    what === 'HTTPParserError' || what.startsWith('HPE_') || what.startsWith('UND_ERR_RES');
   return { kind: isParser ? 'unreadable' : 'refused', what };
 }
 

@@ -50,7 +50,8 @@ const HEADERS = [
   'bakes',
   'note',
 ];
-const MAX_LISTED = 20;
+/** What is approved is the whole list, so people should see it; a terminal has its limits. */
+const MAX_LISTED = 50;
 
 /** What a person wants to know of everything, the worst first: what waits for them, then the units. */
 export function renderStatus(status: Status, now: number, options: StatusOptions): string {
@@ -75,7 +76,9 @@ function renderHead(status: Status, options: StatusOptions): string {
   if (source.faulty.length > 0) {
     const files = counted(source.faulty.length, 'file keeps its', 'files keep their');
     lines.push(styled(options, 'red', `${files} last good state until mended:`));
-    lines.push(...source.faulty.map((file) => `  ${printable(file)}`));
+    const told = new Set(source.diagnostics.map(({ file }) => file));
+    const silent = source.faulty.filter((file) => !told.has(file));
+    lines.push(...silent.map((file) => `  ${printable(file)}`));
   }
   const diagnostics = indented(renderDiagnostics(source.diagnostics, 'text'), 2);
   return `${lines.join('\n')}\n${diagnostics}`;
@@ -86,7 +89,7 @@ function renderHold(hold: Hold, options: StatusOptions): string {
   const lines = [
     `${styled(options, ['yellow', 'bold'], 'waits for you')}: ${printable(hold.message)} (${hold.reason})`,
     ...hold.list.slice(0, MAX_LISTED).map((item) => `  - ${printable(item)}`),
-    ...(rest > 0 ? [`  - and ${String(rest)} more`] : []),
+    ...(rest > 0 ? [`  - and ${String(rest)} more (--output json has all of them)`] : []),
     `  to go on: ${styled(options, 'bold', `sluice approve ${hold.id}`)}`,
   ];
   return `${lines.join('\n')}\n`;

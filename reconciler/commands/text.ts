@@ -35,7 +35,7 @@ export function localTime(at: number, timeZone?: string): string {
   const offset = part('timeZoneName').replace('GMT', '');
   const day = `${part('year').padStart(4, '0')}-${part('month')}-${part('day')}`;
   const time = `${part('hour')}:${part('minute')}:${part('second')}`;
-  return `${day}T${time}${offset === '' ? 'Z' : offset}`;
+  return `${day}T${time}${['', '+00:00'].includes(offset) ? 'Z' : offset}`;
 }
 
 /** The start of a commit id, as git shows it. */
