@@ -150,8 +150,8 @@ async function ask(options: CheckOptions, agent: Agent, signal: AbortSignal): Pr
 }
 
 function explained(error: unknown): { readonly kind: Failure['kind']; readonly what: string } {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const what = code === '' || /^\d+$/.test(code) ? nameOf(error) : code;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const what = typeof code === 'string' ? code : nameOf(error);
   if (TIMEOUT.test(what.toUpperCase())) return { kind: 'timeout', what };
   if (CLOSED.has(what)) return { kind: 'closed', what };
   const isParser =

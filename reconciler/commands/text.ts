@@ -1,6 +1,10 @@
+import { stripVTControlCharacters } from 'node:util';
+
 /** Control characters of other people's texts could move the cursor or hide what stands there. */
 export function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]+/gu, ' ').trim();
+  return stripVTControlCharacters(text)
+    .replaceAll(/[\p{Cc}\p{Bidi_Control}]+/gu, ' ')
+    .trim();
 }
 
 /** `42s`, `3m 05s`, `2h 10m`, `4d 3h`; nothing is negative. */

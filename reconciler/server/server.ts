@@ -76,7 +76,9 @@ export async function startServer(options: ServerOptions): Promise<StatusServer>
 function addGuards(app: FastifyInstance, { listen, tokenFile }: ServerOptions): void {
   app.addHook('onRequest', async (request, reply) => {
     // A web page may send requests to loopback under a name of its own (DNS rebinding).
-    if ('host' in listen && tokenFile === undefined && !LOOPBACK.has(hostOf(request))) {
+    // Probes that speak HTTP/1.0 name no host at all; no browser does.
+    const host = request.headers.host === undefined ? 'localhost' : hostOf(request);
+    if ('host' in listen && tokenFile === undefined && !LOOPBACK.has(host)) {
       return refuse(reply, 403, 'host-refused', 'ask for this server as 127.0.0.1 or localhost');
     }
     if (tokenFile === undefined || request.url === '/healthz') return undefined;

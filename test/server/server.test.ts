@@ -148,6 +148,14 @@ describe('the status server', () => {
     expect((await ask(`${url}/status`, { headers: { host: 'localhost:1' } }))[0]).toBe(200);
   });
 
+  it('answers probes that speak HTTP/1.0', async () => {
+    const { url } = await start();
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.end('GET /healthz HTTP/1.0\r\n\r\n');
+    const [answer] = await once(socket.setEncoding('utf8'), 'data');
+    expect(answer).toMatch(/^HTTP\/1\.[01] 200 OK\r\n/);
+  });
+
   it('ends open connections when it closes', async () => {
     const server = await start();
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
