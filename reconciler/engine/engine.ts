@@ -115,9 +115,10 @@ async function assemble(start: Start): Promise<Engine> {
   const server = buildServer(cell, { loopback: host === '127.0.0.1' || host === '::1' });
   try {
     parts.setAddress(await server.listen({ host, port }));
-  } catch (error) {
+  } catch (cause) {
     await lifeline.close();
-    throw error;
+    const text = `the engine cannot listen on ${host}:${port}`;
+    throw new DriverError('engine-cannot-listen', text, { retry: 'never', cause });
   }
   const upkeep = every(cell.clock, { first: RESYNC_MS, ms: RESYNC_MS }, () => {
     for (const app of cell.apps.list()) cell.deployments.look(app.id);

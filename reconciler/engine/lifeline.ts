@@ -131,6 +131,7 @@ export function lockState(identity: Identity): Promise<Server | undefined> {
     const server = createServer();
     server.once('error', () => resolve(undefined));
     // A name in the abstract namespace goes with the process that holds it, however it ends.
+    // Other systems have none, and there nothing holds the folder.
     const where =
       process.platform === 'linux'
         ? { path: `\0sluice-engine-${identity.state}` }

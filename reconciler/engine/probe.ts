@@ -20,7 +20,15 @@ export class Prober {
   }
 
   /** One health probe; never throws. */
-  check(task: Task, check: HealthCheck): Promise<Outcome> {
+  async check(task: Task, check: HealthCheck): Promise<Outcome> {
+    try {
+      return await this.#probe(task, check);
+    } catch (error) {
+      return { ok: false, cause: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  #probe(task: Task, check: HealthCheck): Promise<Outcome> {
     const ms = Math.max(1, check.timeoutSeconds) * 1000;
     if (check.protocol === 'COMMAND') return runCommand(task, check.command?.value ?? 'false', ms);
     const port = check.port ?? task.claim?.ports[check.portIndex ?? 0];
@@ -47,14 +55,10 @@ export class Prober {
   }
 
   async #asks(url: string, ms: number): Promise<Outcome> {
-    try {
-      const answer = await this.#get(url, ms);
-      await answer.body.dump();
-      if (answer.statusCode >= 200 && answer.statusCode < 400) return { ok: true };
-      return { ok: false, cause: `HTTP status ${answer.statusCode}` };
-    } catch (error) {
-      return { ok: false, cause: error instanceof Error ? error.message : String(error) };
-    }
+    const answer = await this.#get(url, ms);
+    await answer.body.dump();
+    if (answer.statusCode >= 200 && answer.statusCode < 400) return { ok: true };
+    return { ok: false, cause: `HTTP status ${answer.statusCode}` };
   }
 
   #get(url: string, ms: number): ReturnType<typeof request> {

@@ -15,6 +15,7 @@ export function rejections(
   taken: readonly AppDefinition[],
   app: AppDefinition,
 ): readonly RejectReason[] {
+  if (limit.cpus === undefined && limit.mem === undefined) return [];
   // Sums of decimal fractions: without the slack ten times 0.1 would not fit into 1.
   const slack = 1e-9;
   const cpus = taken.reduce((sum, each) => sum + each.cpus, app.cpus);

@@ -15,7 +15,7 @@ import type { HostPorts } from './ports.ts';
 import type { LaunchQueue } from './queue.ts';
 import type { Resources } from './resources.ts';
 import { rejections } from './resources.ts';
-import type { Ending, Launch } from './runner.ts';
+import type { Ending, Launch, Running } from './runner.ts';
 import { run } from './runner.ts';
 import type { Seat, Task, TaskState, Tasks } from './tasks.ts';
 import { isActive, newSeat, slaveId, taskId } from './tasks.ts';
@@ -188,7 +188,8 @@ export class Scheduler {
       health: new Map(),
     };
     this.#deps.tasks.add(task);
-    this.#instanceChanged(task, seat.incarnation === 1 ? 'Scheduled' : 'Provisioned');
+    this.#instanceChanged(task, 'Scheduled');
+    this.#instanceChanged(task, 'Provisioned');
     return task;
   }
 
@@ -204,7 +205,8 @@ export class Scheduler {
       return;
     }
     this.#enter(task, 'TASK_STAGING', '');
-    const running = run(this.#launchOf(task), this.#deps.lifeline, this.#deps.clock);
+    const running = this.#run(task);
+    if (running === undefined) return;
     task.running = running;
     void running.ended.then((ending) => this.#ended(task, ending));
     if (running.pid === 0) return;
@@ -214,12 +216,23 @@ export class Scheduler {
     this.#deps.onChange(task.app.id);
   }
 
+  #run(task: Task): Running | undefined {
+    try {
+      return run(this.#launchOf(task), this.#deps.lifeline, this.#deps.clock);
+    } catch (error) {
+      // What the system refuses before it tries: a NUL in a text, too long a command, no room.
+      this.#over(task, 'TASK_ERROR', `The command could not be started: ${String(error)}`);
+      return undefined;
+    }
+  }
+
   #noPorts(task: Task): void {
     const { queue, tasks } = this.#deps;
     const { id } = task.app;
     tasks.remove(task);
     task.sentenced = true;
-    this.#vacate(task.app.id, task.seat);
+    if (!this.#goals.has(id)) return;
+    this.#vacate(id, task.seat);
     queue.want(id, queue.count(id) + 1);
     queue.rejected(id, ['InsufficientPorts']);
     queue.wake(id, RETRY_MS, () => this.sync(id));

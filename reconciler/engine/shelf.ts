@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DriverError } from '../errors.ts';
 import type { AppDefinition } from './definition.ts';
 
 /** What is kept of an app across restarts of the engine. */
@@ -8,6 +9,17 @@ export interface KeptApp {
   readonly definition: AppDefinition;
   /** Former definitions and the present one, oldest first. */
   readonly versions: readonly AppDefinition[];
+}
+
+function read(file: string): KeptApp {
+  try {
+    // Written by the shelf only, and whole: see `put`.
+    const kept: KeptApp = JSON.parse(readFileSync(file, 'utf8'));
+    return kept;
+  } catch (cause) {
+    const text = `cannot read the app that the engine kept in ${file}; mend the file or remove it`;
+    throw new DriverError('engine-state-unreadable', text, { retry: 'never', cause });
+  }
 }
 
 /** The engine's memory on disk: one file per app, each replaced as a whole. */
@@ -21,11 +33,7 @@ export class Shelf {
 
   load(): readonly KeptApp[] {
     const names = readdirSync(this.#folder).filter((name) => name.endsWith('.json'));
-    return names.map((name) => {
-      // Written by this class only, and whole: see `put`.
-      const kept: KeptApp = JSON.parse(readFileSync(join(this.#folder, name), 'utf8'));
-      return kept;
-    });
+    return names.map((name) => read(join(this.#folder, name)));
   }
 
   put(app: KeptApp): void {

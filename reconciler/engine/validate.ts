@@ -8,6 +8,7 @@ const SEGMENT = /^(([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])\.)*([a-z0-9]|[a-z0-9][a
 // They end the paths of the API below an app, so Marathon 1.8+ refuses them as a last segment.
 const RESERVED = new Set(['restart', 'tasks', 'versions']);
 const OPERATORS = new Set(['UNIQUE', 'CLUSTER', 'GROUP_BY', 'LIKE', 'UNLIKE', 'MAX_PER', 'IS']);
+const LONGEST_ID = 190;
 const ID_RULE =
   'must fully match regular expression ' +
   "'^(([a-z0-9]|[a-z0-9][a-z0-9\\-]*[a-z0-9])\\.)*([a-z0-9]|[a-z0-9][a-z0-9\\-]*[a-z0-9])$'";
@@ -67,7 +68,8 @@ export function idErrors(id: string): readonly string[] {
   if (RESERVED.has(segments.at(-1) ?? '')) {
     return [`'${segments.at(-1)}' is a reserved word and can not be the last part of an id`];
   }
-  if (id.length > 900) return ['must not be longer than 900 characters'];
+  // The sandbox of a task is named after it, and file names have a limit.
+  if (id.length > LONGEST_ID) return [`must not be longer than ${LONGEST_ID} characters`];
   return [];
 }
 

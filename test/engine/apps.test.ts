@@ -74,7 +74,11 @@ test('a partial update keeps what it does not name, a full one fills in defaults
 
 test('a write that changes nothing answers with a deployment that has no steps', async () => {
   const { call } = await engineFor();
-  await call('POST', '/v2/apps', { ...SIMPLE, id: '/x', healthChecks: [{ intervalSeconds: 1 }] });
+  await call('POST', '/v2/apps', {
+    ...SIMPLE,
+    id: '/x',
+    healthChecks: [{ path: '/health', intervalSeconds: 1 }],
+  });
   await settled(call);
   const before = (await call('GET', '/v2/apps/x')).body.app;
   const answer = await call('PUT', '/v2/apps/x', { instances: 1 });

@@ -165,7 +165,7 @@ test.each([
   [1, 1, 0.5, 0, false, 2, 0],
   [5, 5, 0.5, 0, true, 5, 2],
   [1, 1, 0, 0, false, 1, 1],
-  [2, 5, 1, 0, false, 2, 3],
+  [2, 5, 1, 0, false, 3, 3],
 ])(
   'upgrading to %i from %i at %d/%d (resident %s) has capacity %i and kills %i first',
   (wanted, old, minimumHealthCapacity, maximumOverCapacity, resident, maxCapacity, killNow) => {
