@@ -162,7 +162,7 @@ server: {listen: 0.0.0.0:7400}
       /etc/sluice/sluice.yml:4:1: there is no key \`branch\`; did you mean \`source.branch\`?
       /etc/sluice/sluice.yml:7:3: \`source\` has no key \`brnach\`; did you mean \`branch\`?
       /etc/sluice/sluice.yml:8:3: \`token\` is a secret and is never written here; put it into a file and name that in \`token_file\`, or set SLUICE_SOURCE_TOKEN
-      /etc/sluice/sluice.yml:9:12: \`source.limits.files\` must be a whole number from 1 to 100000
+      /etc/sluice/sluice.yml:9:12: \`source.limits.files\` must be a whole a number from 1 to 100000
       /etc/sluice/sluice.yml:9:22: \`source.limits.timeout\` must be a time such as \`10s\`, \`5m\` or \`1h\`
       /etc/sluice/sluice.yml:11:10: \`marathon.urls.0\` must be a url that starts with http:// or https://
       /etc/sluice/sluice.yml:11:19: \`marathon.urls.1\` must not hold credentials or a query; name a file with the secret instead
@@ -176,8 +176,22 @@ server: {listen: 0.0.0.0:7400}
       /etc/sluice/sluice.yml:19:3: \`gateways.bind\` must be an IP address
       /etc/sluice/sluice.yml:20:23: \`schedule.cron\` and \`schedule.every\` are two answers to one question; write one
       /etc/sluice/sluice.yml:20:23: \`schedule.cron\` must be a cron expression such as \`*/5 * * * *\`
-      /etc/sluice/sluice.yml:21:11: \`budgets.prune_share\` must be a whole number from 0 to 100
+      /etc/sluice/sluice.yml:21:11: \`budgets.prune_share\` must be a whole a number from 0 to 100
       /etc/sluice/sluice.yml:22:10: an address that others can reach needs \`server.token_file\`"
+    `);
+  });
+
+  it('names kinds in words, never values', () => {
+    expect(
+      faultsOf(
+        'source: {url: [planted], limits: [planted]}\nserver: planted\ngateways: {nodes: [planted]}\nmarathon: {user: {a: 1}, password_file: b}\n',
+      ),
+    ).toMatchInlineSnapshot(`
+      "/etc/sluice/sluice.yml:1:10: \`source.url\` must be a text: the git repository with the blueprints, as \`https://...\` or a path
+      /etc/sluice/sluice.yml:1:26: \`source.limits\` must be a map, found a list
+      /etc/sluice/sluice.yml:2:1: \`server\` must be a map, found a text
+      /etc/sluice/sluice.yml:3:20: \`gateways.nodes.0\` must be a map, found a text
+      /etc/sluice/sluice.yml:4:12: \`marathon.user\` must be a text, found a map"
     `);
   });
 
@@ -185,7 +199,14 @@ server: {listen: 0.0.0.0:7400}
     ['a: [', '1:5: cannot be read: unexpected end of the stream within a flow collection'],
     ['- a\n- b\n', '1:1: cannot be read: it is not a map'],
     ['owner: a\nowner: b\n', '2:1: cannot be read: duplicated mapping key'],
-    ['owner: *secret\n', '1:9: cannot be read: unidentified alias'],
+    [
+      'owner: &x [*x]\n',
+      '1:13: cannot be read: aliases (*name) are not taken here; quote values that start with *',
+    ],
+    [
+      'owner: *secret\n',
+      '1:9: cannot be read: aliases (*name) are not taken here; quote values that start with *',
+    ],
     [`owner: ${'a'.repeat(1_000_001)}`, '1:1: cannot be read: it has more than 1000000 characters'],
   ])('is refused as a whole: %#', (text, fault) => {
     expect(faultsOf(text)).toBe(`/etc/sluice/sluice.yml:${fault}`);
@@ -204,6 +225,7 @@ describe('the environment and flags', () => {
         SLUICE_GATEWAYS_NODES: '[{name: n, url: "http://n:1"}]',
         SLUICE_BUDGETS_CONCURRENCY: '2',
         SLUICE_CONFIG: 'elsewhere.yml',
+        SLUICE_TASK: 'given by the embedded engine',
         SLUICE_SCHEDULE_EVERY: undefined,
         HOME: '/root',
       },
@@ -273,7 +295,7 @@ describe('the environment and flags', () => {
       SLUICE_SOURCE_TAG: \`source.tag\` and \`source.branch\` are two answers to one question; write one
       SLUICE_MARATHON_TIMEOUT: \`marathon.timeout\` must be a time such as \`10s\`, \`5m\` or \`1h\`
       --schedule-every: \`schedule.every\` must be a time such as \`10s\`, \`5m\` or \`1h\`
-      SLUICE_BUDGETS_CONCURRENCY: \`budgets.concurrency\` must be a whole number from 1 to 64"
+      SLUICE_BUDGETS_CONCURRENCY: \`budgets.concurrency\` must be a whole a number from 1 to 64"
     `);
   });
 });

@@ -23,7 +23,8 @@ interface Frame {
 type Event = ReturnType<typeof parseEvents>[number];
 
 const MAX_CHARACTERS = 1_000_000;
-const LIMITS = { maxDepth: 20, maxAliases: 100 };
+/** No aliases: nothing here is long enough to be worth one, and one inside itself has no end. */
+const LIMITS = { maxDepth: 20, maxAliases: 0 };
 const SINGLE_QUOTED = 2;
 const DOUBLE_QUOTED = 3;
 
@@ -45,9 +46,16 @@ export function readDocument(text: string): ConfigDocument {
     if (!(error instanceof YAMLException)) throw error;
     const mark: { line?: number; column?: number } = error.mark ?? {};
     const spot = `${String((mark.line ?? 0) + 1)}:${String((mark.column ?? 0) + 1)}`;
-    // The reason of the library may quote the text, and the text may be a secret.
-    return { ...empty, fault: { spot, message: error.reason.replace(/[:"'].*$/s, '').trim() } };
+    return { ...empty, fault: { spot, message: withoutContent(error.reason) } };
   }
+}
+
+/** The library's reasons may quote the text, and the text may be a secret. */
+function withoutContent(reason: string): string {
+  if (reason.startsWith('aliases exceeded')) {
+    return 'aliases (*name) are not taken here; quote values that start with *';
+  }
+  return reason.replace(/[:"'!].*$/s, '').trim();
 }
 
 export function isTree(value: unknown): value is Tree {

@@ -6,6 +6,14 @@ import type { Layered } from './layers.ts';
 import { ALTERNATIVES, CONFIG_KEYS, keysUnder } from './schema.ts';
 import { nearestOf } from './spelling.ts';
 
+const KINDS: Readonly<Record<string, string>> = {
+  object: 'a map',
+  array: 'a list',
+  string: 'a text',
+  number: 'a number',
+  boolean: 'true or false',
+  null: 'nothing',
+};
 const LOOPBACK = new Set(['localhost', '::1']);
 
 /** Those of the file in the order of its lines, then all others; each once. */
@@ -89,8 +97,16 @@ export function explainIssue(issue: z.core.$ZodIssue, { where }: Layered): reado
       return `${where(full)}: ${unknownKey(key, path)}`;
     });
   }
-  const message = issue.message.replace(/^Invalid \w+: expected /, 'must be ');
-  return [`${where(path)}: \`${path}\` ${message.replaceAll('"', '`')}`];
+  return [`${where(path)}: \`${path}\` ${inWords(issue.message)}`];
+}
+
+/** `Invalid input: expected object, received array` -> `must be a map, found a list`. */
+function inWords(message: string): string {
+  return message
+    .replace(/^Invalid \w+: expected /, 'must be ')
+    .replace(', received ', ', found ')
+    .replaceAll(/\b(?:object|array|string|number|boolean|null)\b/g, (word) => KINDS[word] ?? word)
+    .replaceAll('"', '`');
 }
 
 function unknownKey(key: string, parent: string): string {

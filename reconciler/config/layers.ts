@@ -37,8 +37,14 @@ const SECRETS: ReadonlyMap<string, string> = new Map(
     key,
   ]),
 );
-/** Read by the command line and not by this schema. */
-const RESERVED = new Set(['SLUICE_CONFIG', 'SLUICE_LOG_LEVEL']);
+/** Read by the command line, or given by the embedded engine to what it runs. */
+const RESERVED = new Set([
+  'SLUICE_CONFIG',
+  'SLUICE_LOG_LEVEL',
+  'SLUICE_ENGINE',
+  'SLUICE_TASK',
+  'SLUICE_REAPER',
+]);
 const VARIABLES: ReadonlyMap<string, string> = new Map(
   [...CONFIG_KEYS.keys()].filter((key) => !key.includes('[]')).map((key) => [variableOf(key), key]),
 );

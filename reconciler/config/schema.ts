@@ -53,7 +53,8 @@ function whole(from: number, to: number): z.ZodNumber {
 
 const Source = z.strictObject({
   url: z.string({
-    error: 'is missing: the git repository with the blueprints, as `https://...` or a path',
+    error: ({ input }) =>
+      `${input === undefined ? 'is missing' : 'must be a text'}: the git repository with the blueprints, as \`https://...\` or a path`,
   }),
   branch: z.string().min(1).optional(),
   tag: z.string().min(1).optional(),
