@@ -36,7 +36,7 @@ export async function run(context: RunContext): Promise<ExitStatus> {
 async function serve(context: RunContext, reconciler: Reconciler): Promise<ExitStatus> {
   const { config, logger, terminal } = context;
   const token = serverToken(config);
-  let crash: unknown;
+  let crash: Error | undefined;
   const ended = Promise.withResolvers<void>();
   terminal.signal.addEventListener('abort', () => {
     ended.resolve();
@@ -50,7 +50,7 @@ async function serve(context: RunContext, reconciler: Reconciler): Promise<ExitS
     round: (signal, asks) => reconciler.round(signal, asks),
     clock: Date.now,
     onCrash: (error) => {
-      crash = error;
+      crash = error instanceof Error ? error : new Error(String(error));
       ended.resolve();
     },
   });

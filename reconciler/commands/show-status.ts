@@ -26,7 +26,12 @@ export async function statusCommand(
     await watchFrames(
       {
         frame: async () => renderStatus(await look(), Date.now(), { colour: terminal.colour }),
-        screen: { write: terminal.out, isTerminal: terminal.colour },
+        screen: {
+          write: (text) => {
+            terminal.out(text);
+          },
+          isTerminal: terminal.colour,
+        },
         wait: (ms, signal) => sleep(ms, undefined, { signal }),
       },
       terminal.signal,

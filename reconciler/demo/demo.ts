@@ -136,7 +136,11 @@ class Play {
   async #canary(): Promise<void> {
     this.#stage.write('2-canary.yml');
     const diff = await this.#stage.sluice([
-      ...['diff', '--local', this.#stage.clone, '--config', this.#stage.configFile],
+      'diff',
+      '--local',
+      this.#stage.clone,
+      '--config',
+      this.#stage.configFile,
     ]);
     this.say('what the next commit would do (sluice diff):');
     this.#terminal.out(`\n${diff.output.replaceAll(/^/gmu, '    ').trimEnd()}\n\n`);

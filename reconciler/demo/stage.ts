@@ -71,14 +71,8 @@ export async function setStage(options: StageOptions): Promise<Stage> {
     env: {},
     flags: {},
   });
-  const start = (name: string, words: readonly string[]): ChildProcess => {
-    const log = openSync(join(folder, `${name}.log`), 'a', 0o600);
-    const child = spawn(options.self[0], [options.self[1], ...words], {
-      stdio: ['ignore', log, log],
-      env: options.environment,
-    });
-    children.push(child);
-    return child;
+  const start = (name: string, words: readonly string[]): void => {
+    children.push(spawnLogged(options, join(folder, `${name}.log`), words));
   };
   const close = async (): Promise<void> => {
     await endAll(children, config);
@@ -118,6 +112,18 @@ export async function setStage(options: StageOptions): Promise<Stage> {
     await endAll(children, config);
     throw error;
   }
+}
+
+function spawnLogged(
+  options: StageOptions,
+  logFile: string,
+  words: readonly string[],
+): ChildProcess {
+  const log = openSync(logFile, 'a', 0o600);
+  return spawn(options.self[0], [options.self[1], ...words], {
+    stdio: ['ignore', log, log],
+    env: options.environment,
+  });
 }
 
 function configText(folder: string, marathonUrl: string, proxy: string): string {
