@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFileSync,
   existsSync,
@@ -98,6 +99,36 @@ describe('the journal file', () => {
     expect(other.prepare('PRAGMA journal_mode').get()).toEqual({ journal_mode: 'wal' });
     other.close();
     journal.close();
+  });
+
+  it('holds whole patches, and all that were returned from, after kill -9 in the middle', async () => {
+    const module = new URL('../../reconciler/journal/sqlite.ts', import.meta.url).href;
+    const program = `
+      const { openJournal } = await import(${JSON.stringify(module)});
+      const journal = openJournal({ file: ${JSON.stringify(file)} });
+      const memory = { rejected: [] };
+      for (let at = 1; ; at += 1) {
+        const gateways = { 80: { memory, quiet: { requests: at, since: 0 } } };
+        journal.save({ gateways, apps: { '/a': { wanted: at } } });
+        process.stdout.write(at + '\\n');
+      }`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let told = '';
+    child.stdout.setEncoding('utf8').on('data', (part: string) => {
+      told += part;
+      if (told.length > 1_000) child.kill('SIGKILL');
+    });
+    await once(child, 'close');
+    const journal = openJournal({ file });
+    const { gateways, apps } = journal.record();
+    journal.close();
+    const returned = Number(told.slice(0, told.lastIndexOf('\n')).split('\n').at(-1));
+    const kept = apps['/a']?.wanted ?? 0;
+    expect(gateways['80']?.quiet?.requests).toBe(kept);
+    expect(kept).toBeGreaterThanOrEqual(returned);
+    expect(returned).toBeGreaterThan(100);
   });
 
   it.each([
