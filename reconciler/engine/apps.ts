@@ -3,6 +3,7 @@ import { timestamp } from './clock.ts';
 import type { AppDefinition } from './definition.ts';
 import { configText, servicePorts } from './definition.ts';
 import type { NormaliseContext } from './normalise.ts';
+import { assertInput } from './input-rules.ts';
 import { merge, normalise } from './normalise.ts';
 import { freeServicePort } from './ports.ts';
 import { Refusal, noSuchApp } from './refusal.ts';
@@ -145,6 +146,7 @@ export class Apps {
       taken.add(port);
       return port;
     };
+    assertInput(input);
     const made = normalise(input, { version, pickServicePort, ...rest });
     assertValid(made);
     return made;

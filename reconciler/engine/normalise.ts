@@ -312,6 +312,7 @@ export function merge(former: AppDefinition, update: AppInput): AppInput {
   if (update.uris !== undefined) dropped.add('fetch');
   if ((update.container?.docker?.network ?? update.ipAddress) !== undefined)
     dropped.add('networks');
+  if ((update.networks ?? []).some((each) => each.mode !== 'host')) dropped.add('portDefinitions');
   const base = Object.entries(kept).filter(([key]) => !dropped.has(key));
   const given = Object.entries(update).filter(([, value]) => value !== undefined);
   // A stored definition is itself a valid input.

@@ -8,6 +8,7 @@ const SEGMENT = /^(([a-z0-9]|[a-z0-9][a-z0-9-]*[a-z0-9])\.)*([a-z0-9]|[a-z0-9][a
 // They end the paths of the API below an app, so Marathon 1.8+ refuses them as a last segment.
 const RESERVED = new Set(['restart', 'tasks', 'versions']);
 const OPERATORS = new Set(['UNIQUE', 'CLUSTER', 'GROUP_BY', 'LIKE', 'UNLIKE', 'MAX_PER', 'IS']);
+const MAPS = new Set(['labels', 'env']);
 const LONGEST_ID = 190;
 const ID_RULE =
   'must fully match regular expression ' +
@@ -53,12 +54,14 @@ export function parseInput<T>(schema: z.ZodType<T>, body: unknown): T {
   );
 }
 
-/** In Marathon's JSON `null` means "not given", everywhere. */
+/** In Marathon's JSON `null` means "not given", but for the values of labels and env. */
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
   if (typeof value !== 'object' || value === null) return value;
   const kept = Object.entries(value).filter(([, inner]) => inner !== null);
-  return Object.fromEntries(kept.map(([key, inner]) => [key, withoutNulls(inner)]));
+  return Object.fromEntries(
+    kept.map(([key, inner]) => [key, MAPS.has(key) ? inner : withoutNulls(inner)]),
+  );
 }
 
 /** Why an app id is refused, or nothing. Path traversal and empty segments fail the pattern. */
@@ -88,6 +91,7 @@ export function assertValid(app: AppDefinition): void {
         OPERATORS.has(constraint[1] ?? '') ? [] : [`unknown operator ${constraint[1]}`],
       ),
     ),
+    ...fault('/dependencies', app.dependencies?.includes(app.id) ? ['has itself'] : []),
     ...singleInstanceFaults(app),
   ];
   if (faults.length > 0) throw invalidObject(faults);

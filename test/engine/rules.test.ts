@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { AppDefinition } from '../../reconciler/engine/definition.ts';
 import { commandForImage } from '../../reconciler/engine/images.ts';
+import { assertInput } from '../../reconciler/engine/input-rules.ts';
 import { labelSelector } from '../../reconciler/engine/query.ts';
 import { normalise } from '../../reconciler/engine/normalise.ts';
 import { delayMs } from '../../reconciler/engine/queue.ts';
@@ -136,6 +137,21 @@ test.each([
     { readinessChecks: [{}] },
     '/readinessChecks(0)/portName',
   ],
+  ['a port given twice', { ports: [80, 80] }, '/ports'],
+  ['ports that disagree', { ports: [80], portDefinitions: [{ port: 81 }] }, '/portDefinitions'],
+  [
+    'two kinds of networks',
+    { networks: [{ mode: 'host' }, { mode: 'container/bridge' }] },
+    '/networks',
+  ],
+  ['no role at all', { acceptedResourceRoles: [] }, '/acceptedResourceRoles'],
+  ['a secret without a store for it', { env: { A: { secret: 's' } } }, '/secrets'],
+  ['an app that depends on itself', { dependencies: ['/x'] }, '/dependencies'],
+  [
+    'expunging before inactivity',
+    { unreachableStrategy: { inactiveAfterSeconds: 2, expungeAfterSeconds: 1 } },
+    '/unreachableStrategy',
+  ],
   ['an unknown constraint', { constraints: [['hostname', 'NEAR']] }, '/constraints(0)'],
   [
     'two ports of one name',
@@ -145,6 +161,7 @@ test.each([
 ])('%s is refused with its path', (_what, input, path) => {
   let refusal: unknown;
   try {
+    assertInput(parseInput(AppInput, input));
     assertValid(definition(input));
   } catch (error) {
     refusal = error;
