@@ -39,13 +39,15 @@ export function startLoad(load: Omit<Load, 'requests'>): { stop(): Promise<Seen>
   };
 }
 
+interface Counting {
+  total: number;
+  failed: number;
+  readonly byVersion: Record<string, number>;
+  readonly byStatus: Record<string, number>;
+}
+
 async function runClients(load: Load, more: () => boolean): Promise<Seen> {
-  const seen = { total: 0, failed: 0, byVersion: {}, byStatus: {} } as {
-    total: number;
-    failed: number;
-    byVersion: Record<string, number>;
-    byStatus: Record<string, number>;
-  };
+  const seen: Counting = { total: 0, failed: 0, byVersion: {}, byStatus: {} };
   const client = async (): Promise<void> => {
     const agent = new http.Agent({ keepAlive: load.keepAlive ?? true, maxSockets: 1 });
     while (more()) {

@@ -1,5 +1,6 @@
 import http from 'node:http';
-import net, { type AddressInfo } from 'node:net';
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** A small server that stands for one instance: counts what it got and answers as told. */
 export interface Origin {
@@ -37,7 +38,7 @@ export async function startOrigin(name = 'origin'): Promise<Origin> {
   let server = http.createServer({ keepAliveTimeout: 65_000 }, listener);
   server.on('upgrade', upgrade);
   await listen(server, 0);
-  const { port } = server.address() as AddressInfo;
+  const port = portOf(server);
   return {
     port,
     host: '127.0.0.1',
@@ -60,9 +61,16 @@ export async function startOrigin(name = 'origin'): Promise<Origin> {
   };
 }
 
-function upgrade(request: http.IncomingMessage, socket: NodeJS.WritableStream): void {
+function upgrade(_request: http.IncomingMessage, socket: Duplex): void {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: echo\r\nconnection: upgrade\r\n\r\n');
-  (socket as net.Socket).pipe(socket);
+  socket.on('error', () => socket.destroy());
+  socket.pipe(socket);
+}
+
+function portOf(server: net.Server): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening');
+  return address.port;
 }
 
 /** Echoes bytes, prefixed with its name. */
@@ -78,7 +86,7 @@ export async function startTcpOrigin(name: string): Promise<Origin> {
     });
   });
   await listen(server, 0);
-  const { port } = server.address() as AddressInfo;
+  const port = portOf(server);
   return {
     port,
     host: '127.0.0.1',

@@ -2,7 +2,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { chooseSeat, fallbackSeats } from '../rotation.ts';
+import { chooseSeat, fallbackSeats, reduceWeights } from '../rotation.ts';
 import type { Proxy, ProxyGateway, ProxyGatewayView, ProxyTuning, ProxyView } from '../proxy.ts';
 import { bindFault, type BindFault } from '../trial-bind.ts';
 import { Backend } from './backend.ts';
@@ -72,6 +72,8 @@ class EmbeddedGateway {
   readonly #leaving = new Set<Backend>();
   #server: net.Server | undefined;
   #error: BindFault | undefined;
+  /** Weights by place in the split, divided by their common divisor. */
+  #reduced: readonly number[] = [];
   #count = 0;
 
   constructor(gateway: ProxyGateway, options: EmbeddedOptions) {
@@ -89,6 +91,7 @@ class EmbeddedGateway {
     const moved =
       gateway.port !== this.#gateway.port || gateway.protocol !== this.#gateway.protocol;
     this.#gateway = gateway;
+    this.#reduced = reduceWeights(gateway.versions.map((version) => version.weight)).weights;
     const ids = new Set(gateway.versions.map((version) => version.id));
     for (const [id, backend] of this.#backends) {
       if (ids.has(id)) continue;
@@ -107,11 +110,10 @@ class EmbeddedGateway {
 
   /** Who takes the next request; undefined if nobody can. */
   choose(): Backend | undefined {
-    const seats = this.#gateway.versions.flatMap((version) => {
+    const seats = this.#gateway.versions.flatMap((version, index) => {
       const backend = this.#backends.get(version.id);
-      return backend === undefined
-        ? []
-        : [{ backend, weight: version.weight, usable: backend.usable }];
+      const weight = this.#reduced[index] ?? 0;
+      return backend === undefined ? [] : [{ backend, weight, usable: backend.usable }];
     });
     this.#count += 1;
     const index = chooseSeat(seats, this.#count);

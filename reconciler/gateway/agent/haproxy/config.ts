@@ -70,7 +70,8 @@ function globalSection({ files, description }: ConfigOptions): readonly string[]
   ];
 }
 
-function defaultsSection({ tuning }: ConfigOptions): readonly string[] {
+function defaultsSection({ tuning, files }: ConfigOptions): readonly string[] {
+  const maps = [files.weights, files.fallback, files.names, files.checks];
   return [
     'defaults sluice',
     `  timeout connect ${String(tuning.connectTimeoutMs)}ms`,
@@ -86,7 +87,10 @@ function defaultsSection({ tuning }: ConfigOptions): readonly string[] {
     '',
     // 10,000 gateways; the counter restarts with a worker, which no share depends on.
     'backend sluice-counters from sluice',
+    '  mode http',
     '  stick-table type string len 64 size 10k store gpc0',
+    // Nobody is routed here. A map that no rule mentions cannot be changed at run time.
+    ...maps.map((file) => `  http-request set-var(txn.unused) str(-),map(${file})`),
   ];
 }
 
