@@ -19,7 +19,7 @@ export interface GitOptions {
 
 /** A git child that failed. `text` is what git said, not yet fit for people. */
 export class GitFault extends Error {
-  readonly kind: 'exit' | 'timeout' | 'aborted' | 'missing' | 'too-much';
+  readonly kind: 'exit' | 'timeout' | 'aborted' | 'unstarted' | 'too-much';
   readonly text: string;
 
   constructor(kind: GitFault['kind'], text: string) {
@@ -245,5 +245,5 @@ function faultOf(error: unknown, asked: AbortSignal, both: AbortSignal): unknown
   // simple-git refuses a command before it runs: that is a bug of ours, not a fault of git.
   if (error instanceof GitPluginError) return error;
   const text = error instanceof Error ? error.message : String(error);
-  return new GitFault(/spawn git ENOENT/u.test(text) ? 'missing' : 'exit', text);
+  return new GitFault(/^(?:Error: )?spawn /u.test(text) ? 'unstarted' : 'exit', text);
 }

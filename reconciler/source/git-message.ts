@@ -98,12 +98,8 @@ export function explainRemote(
   shown: string,
   secrets: readonly string[],
 ): RemoteFault {
-  if (error.kind === 'missing') {
-    return {
-      state: 'remote-down',
-      code: 'git-missing',
-      message: 'The program git was not found. Install git 2.30 or newer on the PATH of Sluice',
-    };
+  if (error.kind === 'unstarted') {
+    return { state: 'remote-down', code: 'git-missing', message: sayUnstarted(error) };
   }
   if (error.kind === 'timeout' || error.kind === 'aborted') {
     return {
@@ -137,21 +133,32 @@ export function explainRead(error: unknown, what: string): DriverError {
       { retry: 'backoff', cause: error },
     );
   }
-  if (error.kind === 'missing') {
+  if (error.kind === 'unstarted') {
+    return new DriverError('git-missing', sayUnstarted(error), { retry: 'backoff', cause: error });
+  }
+  const said = quote(error.text, []);
+  if (isCorrupt(error)) {
     return new DriverError(
-      'git-missing',
-      'The program git was not found. Install git 2.30 or newer',
-      {
-        retry: 'backoff',
-        cause: error,
-      },
+      'mirror-corrupt',
+      `The mirror is broken at ${what}: ${said}. It is made anew at the next poll`,
+      { retry: 'soon', cause: error },
     );
   }
   return new DriverError(
-    'mirror-corrupt',
-    `The mirror cannot be read at ${what}: ${quote(error.text, [])}. It is made anew at the next poll`,
-    { retry: 'soon', cause: error },
+    'mirror-unreadable',
+    `The mirror cannot be read at ${what}: ${said}. Check the disk and the rights of its directory`,
+    { retry: 'backoff', cause: error },
   );
+}
+
+/** Only what is surely broken is thrown away: the mirror may hold the only copy of old heads. */
+function isCorrupt(error: GitFault): boolean {
+  return CORRUPT.test(error.text) || /Not a valid object name/u.test(error.text);
+}
+
+function sayUnstarted(error: GitFault): string {
+  const code = /\bE[A-Z]+\b/u.exec(error.text)?.[0] ?? 'unknown';
+  return `The program git could not be started (${code}). Install git 2.30 or newer on the PATH of Sluice`;
 }
 
 /**

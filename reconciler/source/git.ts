@@ -20,8 +20,9 @@ export type { GitLimits, GitSourceOptions } from './workspace.ts';
  */
 export function createGitSource(options: GitSourceOptions): Source {
   const path = (options.path ?? '')
-    .replaceAll(/^[./]+(?=\/|$)|^\/+|\/+$/gu, '')
-    .replace(/^\//u, '');
+    .split('/')
+    .filter((part) => part !== '' && part !== '.')
+    .join('/');
   const fingerprint = `${showUrl(options.url)} ${showRef(options.ref)} path /${path}`;
   let space: Workspace | undefined;
   let turn: Promise<unknown> = Promise.resolve();
@@ -38,7 +39,7 @@ export function createGitSource(options: GitSourceOptions): Source {
       if (!(error instanceof DriverError)) throw error;
       const head = space?.memory.head;
       const revision = head === undefined ? {} : { revision: head };
-      const state = error.code.startsWith('mirror-unwritable') ? 'remote-down' : 'refused';
+      const state = error.code === 'mirror-unwritable' ? 'remote-down' : 'refused';
       return { state, code: error.code, message: error.message, ...revision };
     }
   }

@@ -25,6 +25,7 @@ export interface Mirror {
 
 /** Marks a directory as ours to delete. */
 const MARKER = 'sluice-mirror';
+const MARKER_TEXT = 'A bare git mirror of Sluice. It may be deleted.\n';
 
 /** Locks are held for milliseconds (refs) or seconds (packs), never for minutes. */
 const STALE_LOCK_MS = 60_000;
@@ -50,12 +51,13 @@ export function createMirror(git: Git, mirrorDir: string, fingerprint: string): 
   }
 
   async function recreate(signal: AbortSignal): Promise<void> {
-    await rm(mirrorDir, { recursive: true, force: true });
-    await mkdir(mirrorDir, { recursive: true, mode: 0o700 });
-    await writeFile(
-      path.join(mirrorDir, MARKER),
-      'A bare git mirror of Sluice. It may be deleted.\n',
-    );
+    try {
+      await rm(mirrorDir, { recursive: true, force: true });
+      await mkdir(mirrorDir, { recursive: true, mode: 0o700 });
+      await writeFile(path.join(mirrorDir, MARKER), MARKER_TEXT);
+    } catch (error) {
+      throw unwritable(mirrorDir, error);
+    }
     await git.run(['init', '--quiet', '--bare', '--template=', '.'], signal);
   }
 
@@ -95,11 +97,7 @@ export function createMirror(git: Git, mirrorDir: string, fingerprint: string): 
 async function inspect(directory: string): Promise<'ours' | 'broken' | 'foreign'> {
   const names: readonly string[] = await readdir(directory).catch((error: unknown): string[] => {
     if (isAbsent(error)) return [];
-    throw new DriverError(
-      'mirror-unwritable',
-      `The directory of the mirror, ${directory}, cannot be read. Give Sluice access to it`,
-      { retry: 'backoff', cause: error },
-    );
+    throw unwritable(directory, error);
   });
   if (names.length === 0) return 'broken';
   if (!names.includes(MARKER)) return 'foreign';
@@ -118,6 +116,14 @@ async function removeLocks(directory: string, olderThanMs: number): Promise<void
     if (found !== undefined && Date.now() - found.mtimeMs > olderThanMs)
       await rm(file, { force: true });
   }
+}
+
+function unwritable(directory: string, error: unknown): DriverError {
+  return new DriverError(
+    'mirror-unwritable',
+    `The directory of the mirror, ${directory}, cannot be read and written. Give Sluice access to it, and room`,
+    { retry: 'backoff', cause: error },
+  );
 }
 
 function isAbsent(error: unknown): boolean {

@@ -1,3 +1,4 @@
+import { DriverError } from '../errors.ts';
 import type { SnapshotLimits } from './commit-files.ts';
 import { createGit } from './git-command.ts';
 import type { Git, OnCommand } from './git-command.ts';
@@ -60,6 +61,13 @@ export interface Workspace {
 export function openWorkspace(options: GitSourceOptions, path: string): Workspace {
   const remote = parseRemote(options.url);
   checkRef(options.ref);
+  if (path.split('/').includes('..')) {
+    throw new DriverError(
+      'path-invalid',
+      `The path of the source, ${path}, leaves the repository. Name a directory in it`,
+      { retry: 'never' },
+    );
+  }
   const limits = { ...GIT_LIMITS, ...options.limits };
   const git = createGit({
     mirrorDir: options.mirrorDir,

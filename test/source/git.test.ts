@@ -302,6 +302,24 @@ describe('A hostile or broken world', () => {
     expect(await readdir(remote.directory)).not.toContain('sprung');
   });
 
+  it('says that it cannot write its mirror', async () => {
+    await writeFile(path.join(remote.directory, 'file'), '');
+    const mirrorDir = path.join(remote.directory, 'file', 'mirror');
+
+    expect(await open({ mirrorDir }).poll(signal)).toEqual({
+      state: 'remote-down',
+      code: 'mirror-unwritable',
+      message: `The directory of the mirror, ${mirrorDir}, cannot be read and written. Give Sluice access to it, and room`,
+    });
+  });
+
+  it('does not leave the repository by its path', async () => {
+    expect(await open({ path: './a/../../b' }).poll(signal)).toMatchObject({
+      state: 'refused',
+      code: 'path-invalid',
+    });
+  });
+
   it('never touches a directory that is not its mirror', async () => {
     const mirrorDir = path.join(remote.directory, 'photos');
     await mkdir(mirrorDir);
