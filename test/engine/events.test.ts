@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { createParser } from 'eventsource-parser';
 import { expect, onTestFinished, test } from 'vitest';
 import { SLEEPER, engineFor, settled, until } from './running-engine.ts';
@@ -109,6 +111,23 @@ test('a change of leader ends the streams', async () => {
   const stream = await listen(engine.url);
   await call('DELETE', '/v2/leader');
   expect(await until('the stream is over', () => stream.ended())).toBe(true);
+});
+
+test('a listener that does not read is let go', async () => {
+  const { call, engine } = await engineFor();
+  const { events } = await listen(engine.url, '?event_type=event_stream_detached');
+  const lazy = connect({ host: '127.0.0.1', port: Number(new URL(engine.url).port) });
+  onTestFinished(() => void lazy.destroy());
+  await once(lazy, 'connect');
+  const { host } = new URL(engine.url);
+  lazy.write(`GET /v2/events HTTP/1.1\r\nHost: ${host}\r\nAccept: text/event-stream\r\n\r\n`);
+  // More than the buffers of two sockets hold.
+  const env = { LONG: 'x'.repeat(1_000_000) };
+  await until('it is detached', async () => {
+    await call('PUT', '/v2/apps/x?force=true', { ...SLEEPER, instances: 0, env });
+    return events.length === 1;
+  });
+  expect((await call('GET', '/ping')).status).toBe(200);
 });
 
 test('without the right Accept header there is no stream', async () => {
