@@ -17,7 +17,7 @@ export async function askStatus(config: Config): Promise<Status | undefined> {
 }
 
 /** The token that callers of the status server need, if any; read anew at every use. */
-export function serverToken(config: Config): string | undefined {
+function serverToken(config: Config): string | undefined {
   const { tokenFile } = config.server;
   return tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim();
 }

@@ -15,7 +15,7 @@ export function historyCommand(
       limit: asks.limit,
       ...(asks.subject !== undefined && { subject: asks.subject }),
     });
-    terminal.out(terminal.json ? `${JSON.stringify(entries)}\n` : renderHistory(entries));
+    terminal.out(terminal.json ? `${JSON.stringify(entries)}\n` : renderHistory(entries, terminal));
     return 0;
   } finally {
     journal.close();

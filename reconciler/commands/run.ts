@@ -8,7 +8,6 @@ import { openReconciler } from '../reconciler.ts';
 import { startServer } from '../server/server.ts';
 import type { Self } from './agent-process.ts';
 import { ensureLocalAgent } from './agent-process.ts';
-import { serverToken } from './live.ts';
 import type { ExitStatus, Terminal } from './terminal.ts';
 
 export interface RunContext {
@@ -35,7 +34,6 @@ export async function run(context: RunContext): Promise<ExitStatus> {
 
 async function serve(context: RunContext, reconciler: Reconciler): Promise<ExitStatus> {
   const { config, logger, terminal } = context;
-  const token = serverToken(config);
   let crash: Error | undefined;
   const ended = Promise.withResolvers<void>();
   terminal.signal.addEventListener('abort', () => {
@@ -56,8 +54,8 @@ async function serve(context: RunContext, reconciler: Reconciler): Promise<ExitS
   });
   const server = await startServer({
     listen: config.server.listen,
-    ...(token !== undefined && { token }),
-    status: () => reconciler.status() ?? beforeFirstRound(config.owner),
+    ...(config.server.tokenFile !== undefined && { tokenFile: config.server.tokenFile }),
+    status: () => reconciler.status(),
     readiness: () => readinessOf(reconciler.status()),
     wake: () => {
       loop.wake();
@@ -70,17 +68,6 @@ async function serve(context: RunContext, reconciler: Reconciler): Promise<ExitS
   if (crash !== undefined) throw crash;
   await waking;
   return 0;
-}
-
-function beforeFirstRound(owner: string): Status {
-  return {
-    at: 0,
-    owner,
-    source: { state: 'unread', message: 'no round yet', faulty: [], diagnostics: [] },
-    platform: { state: 'down', message: 'no round yet' },
-    units: [],
-    holds: [],
-  };
 }
 
 /** Ready once a round has read git and Marathon: not before it knows what it should do. */

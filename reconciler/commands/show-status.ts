@@ -23,9 +23,20 @@ export async function statusCommand(
   const look = async (): Promise<Status> =>
     (await askStatus(context.config)) ?? lookOnly(context, terminal.signal);
   if (options.watch) {
+    // Shares of what came since the watch began, not since the proxies did.
+    let first: Status | undefined;
+    const frame = async (): Promise<string> => {
+      const seen = await look();
+      const text = renderStatus(seen, Date.now(), {
+        colour: terminal.colour,
+        ...(first && { before: first }),
+      });
+      first ??= seen;
+      return text;
+    };
     await watchFrames(
       {
-        frame: async () => renderStatus(await look(), Date.now(), { colour: terminal.colour }),
+        frame,
         screen: {
           write: (text) => {
             terminal.out(text);

@@ -48,7 +48,10 @@ export async function demo(options: DemoOptions): Promise<ExitStatus> {
     await play.all();
     const holds = play.report();
     isKept = options.keep;
-    if (isKept) explainKeep(stage, options);
+    if (isKept) {
+      stage.release();
+      explainKeep(stage, options);
+    }
     return holds ? 0 : 1;
   } finally {
     await play.end();

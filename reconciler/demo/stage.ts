@@ -52,6 +52,8 @@ export interface Stage {
   sluice(words: readonly string[]): Promise<{ status: number; output: string }>;
   /** Ends every process and removes the folder. */
   close(): Promise<void>;
+  /** Lets every process outlive this one. */
+  release(): void;
 }
 
 const START_MS = 20_000;
@@ -107,6 +109,9 @@ export async function setStage(options: StageOptions): Promise<Stage> {
       push: (message) => push(clone, message, options.environment),
       sluice: (words) => once(options, words),
       close,
+      release: () => {
+        for (const child of children) child.unref();
+      },
     };
   } catch (error) {
     await endAll(children, config);
@@ -121,6 +126,8 @@ function spawnLogged(
 ): ChildProcess {
   const log = openSync(logFile, 'a', 0o600);
   return spawn(options.self[0], [options.self[1], ...words], {
+    // A group of its own: an interrupt at the terminal reaches the demo, which ends them in order.
+    detached: true,
     stdio: ['ignore', log, log],
     env: options.environment,
   });

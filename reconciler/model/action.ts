@@ -15,6 +15,11 @@ export type AppWrite =
     }
   /** Kills exactly these and shrinks the app by their number. */
   | { readonly kind: 'kill-tasks'; readonly appId: string; readonly taskIds: readonly string[] }
+  /**
+   * Stops a platform change where it is, by force: only one that touches exactly this app, which
+   * has no traffic (law 13). Without it a version that never gets healthy stays locked for ever.
+   */
+  | { readonly kind: 'end-platform-change'; readonly appId: string; readonly change: string }
   /** Never forces. An app that is already gone is fine. */
   | { readonly kind: 'delete-app'; readonly id: string };
 

@@ -2,7 +2,14 @@ import type { z } from 'zod';
 import { DriverError } from '../../errors.ts';
 import type { JsonObject } from '../../model/marathon-app.ts';
 import type { Call, MarathonOptions, Reply } from './exchange.ts';
-import { AppReply, AppsReply, OneAppReply, QueueReply, TasksReply } from './schema.ts';
+import {
+  AppReply,
+  AppsReply,
+  DeploymentsReply,
+  OneAppReply,
+  QueueReply,
+  TasksReply,
+} from './schema.ts';
 import type { QueueEntry, ReadApp, TaskReply } from './schema.ts';
 import { createTransport } from './transport.ts';
 
@@ -22,6 +29,10 @@ export interface MarathonClient {
   updateApp(id: string, fields: JsonObject, signal: AbortSignal): Promise<void>;
   /** Never forces, unlike Marathon's own default. */
   deleteApp(id: string, signal: AbortSignal): Promise<void>;
+  /** Ids of the apps and pods that a running platform change touches; undefined: it has ended. */
+  touchedBy(change: string, signal: AbortSignal): Promise<readonly string[] | undefined>;
+  /** Stops a platform change where it is; nothing is rolled back. One that has ended is fine. */
+  stopChange(change: string, signal: AbortSignal): Promise<void>;
   /** Kills the tasks and lowers `instances` of their app by their number. */
   killAndShrink(taskIds: readonly string[], signal: AbortSignal): Promise<void>;
   /** The bytes of the event stream, light plans only; lives until the signal aborts. */
@@ -69,6 +80,16 @@ export function createMarathonClient(options: MarathonOptions): MarathonClient {
     },
     async deleteApp(id, signal) {
       await transport.send({ method: 'DELETE', path: appPath(id), query: [UNFORCED] }, signal);
+    },
+    async touchedBy(change, signal) {
+      const call: Call = { method: 'GET', path: '/v2/deployments' };
+      const found = (await read(DeploymentsReply, call, signal)).find((one) => one.id === change);
+      return found && [...found.affectedApps, ...found.affectedPods];
+    },
+    async stopChange(change, signal) {
+      const path = `/v2/deployments/${encodeURIComponent(change)}`;
+      const query = [['force', 'true']] as const;
+      await transport.send({ method: 'DELETE', path, query }, signal);
     },
     async killAndShrink(taskIds, signal) {
       const query = [['scale', 'true'], UNFORCED] as const;

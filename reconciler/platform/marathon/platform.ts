@@ -36,6 +36,8 @@ export function createMarathonPlatform(
           return scale(client, owner, write, signal);
         case 'kill-tasks':
           return kill(client, owner, write, signal);
+        case 'end-platform-change':
+          return endChange(client, owner, write, signal);
         case 'delete-app':
           return remove(client, owner, write.id, signal);
       }
@@ -237,6 +239,26 @@ async function kill(
   );
   if (counted.length - app.instances >= named.length) return;
   await client.killAndShrink(named, signal);
+}
+
+/** @throws DriverError `app-locked` where the change touches more than this one app of ours. */
+async function endChange(
+  client: MarathonClient,
+  owner: string,
+  write: WriteOf<'end-platform-change'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const touched = await client.touchedBy(write.change, signal);
+  if (touched === undefined) return;
+  await readOwn(client, owner, write.appId, signal);
+  if (touched.length !== 1 || touched[0] !== write.appId) {
+    throw new DriverError(
+      'app-locked',
+      `${write.appId} is held by the platform change ${write.change}, which touches ${touched.join(', ')}: Sluice ends by force only what touches one app of its own`,
+      { retry: 'backoff' },
+    );
+  }
+  await client.stopChange(write.change, signal);
 }
 
 async function remove(

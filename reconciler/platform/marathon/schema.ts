@@ -92,3 +92,11 @@ export const StatusUpdate = z.object({
   taskStatus: z.string(),
   appId: z.string(),
 });
+
+export const DeploymentsReply = z.array(
+  z.object({
+    id: z.string(),
+    affectedApps: z.array(z.string()),
+    affectedPods: z.array(z.string()).default([]),
+  }),
+);
