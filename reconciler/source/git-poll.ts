@@ -11,7 +11,7 @@ import type { Workspace } from './workspace.ts';
 export async function pollOnce(space: Workspace, signal: AbortSignal): Promise<SourceView> {
   const access = await readAccess(space.remote, space.options.tokenFile);
   try {
-    await space.mirror.prepare(signal);
+    await prepareMirror(space, signal);
     if (space.memory.suspect) await renew(space, signal);
     space.memory.head ??= await space.mirror.last(signal);
     return await follow(space, access, signal);
@@ -21,9 +21,19 @@ export async function pollOnce(space: Workspace, signal: AbortSignal): Promise<S
   }
 }
 
+/** A mirror that was made anew remembers no head. */
+export async function prepareMirror(space: Workspace, signal: AbortSignal): Promise<void> {
+  if (await space.mirror.prepare(signal)) space.memory.head = undefined;
+}
+
+/**
+ * Words about broken objects may come from the remote; the mirror, which may hold the only copy of
+ * old heads, is thrown away only if git finds the mirror itself broken.
+ */
 async function renew(space: Workspace, signal: AbortSignal): Promise<void> {
-  await space.mirror.recreate(signal);
   space.memory.suspect = false;
+  if (await space.mirror.isSound(signal)) return;
+  await space.mirror.recreate(signal);
   space.memory.head = undefined;
 }
 

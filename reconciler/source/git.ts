@@ -3,7 +3,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { readFiles, short } from './commit-files.ts';
 import { GitFault } from './git-command.ts';
 import { explainRead } from './git-message.ts';
-import { pollOnce } from './git-poll.ts';
+import { pollOnce, prepareMirror } from './git-poll.ts';
 import { isFullId, showRef } from './git-ref.ts';
 import type { Source, SourceView } from './port.ts';
 import { showUrl } from './remote-url.ts';
@@ -72,7 +72,7 @@ async function readSnapshot(
   const { path, limits } = space;
   const include = space.options.include ?? GIT_INCLUDE;
   try {
-    await space.mirror.prepare(signal);
+    await prepareMirror(space, signal);
     const full = await fullId(space, revision, signal);
     const files = await readFiles(space.git, full, { path, include, limits }, signal);
     return { revision: full, files };
@@ -108,7 +108,7 @@ async function readLog(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   try {
-    await space.mirror.prepare(signal);
+    await prepareMirror(space, signal);
     const full = await fullId(space, from, signal);
     const whole = space.path === '' ? file : `${space.path}/${file}`;
     const answer = await space.git.run(
@@ -130,7 +130,7 @@ async function isAncestor(
   if (!isFullId(revision) || !isFullId(ancestor)) return false;
   if (revision === ancestor) return true;
   try {
-    await space.mirror.prepare(signal);
+    await prepareMirror(space, signal);
     const base = await space.git.run(['merge-base', ancestor, revision], signal);
     return base.trim() === ancestor;
   } catch (error) {

@@ -7,10 +7,15 @@ import type { Git } from './git-command.ts';
 
 /** The bare repository on disk that keeps every commit that was ever seen. */
 export interface Mirror {
-  /** Makes the mirror if it is absent; removes stale locks once per start. */
-  prepare(signal: AbortSignal): Promise<void>;
+  /**
+   * Makes the mirror if it is absent or half made, and resolves to true then; removes stale locks
+   * once per start. Cheap, so that a mirror may be deleted under a running Sluice.
+   */
+  prepare(signal: AbortSignal): Promise<boolean>;
   /** Throws the mirror away and makes an empty one. */
   recreate(signal: AbortSignal): Promise<void>;
+  /** True unless git finds it broken. Slow: only for when something else has failed. */
+  isSound(signal: AbortSignal): Promise<boolean>;
   /** True if the commit was fetched, with all that belongs to it. */
   holds(revision: string, signal: AbortSignal): Promise<boolean>;
   /** Notes that the commit is complete and is now the head. */
@@ -33,10 +38,9 @@ const STALE_LOCK_MS = 60_000;
 export function createMirror(git: Git, mirrorDir: string, fingerprint: string): Mirror {
   const id = createHash('sha256').update(fingerprint).digest('hex').slice(0, 16);
   const headRef = `refs/sluice/head/${id}`;
-  let prepared = false;
+  let swept = false;
 
-  async function prepare(signal: AbortSignal): Promise<void> {
-    if (prepared) return;
+  async function prepare(signal: AbortSignal): Promise<boolean> {
     const found = await inspect(mirrorDir);
     if (found === 'foreign') {
       throw new DriverError(
@@ -46,8 +50,9 @@ export function createMirror(git: Git, mirrorDir: string, fingerprint: string): 
       );
     }
     if (found === 'broken') await recreate(signal);
-    await removeLocks(mirrorDir, STALE_LOCK_MS);
-    prepared = true;
+    if (!swept) await removeLocks(mirrorDir, STALE_LOCK_MS);
+    swept = true;
+    return found === 'broken';
   }
 
   async function recreate(signal: AbortSignal): Promise<void> {
@@ -61,21 +66,14 @@ export function createMirror(git: Git, mirrorDir: string, fingerprint: string): 
     await git.run(['init', '--quiet', '--bare', '--template=', '.'], signal);
   }
 
-  async function resolve(ref: string, signal: AbortSignal): Promise<string | undefined> {
-    try {
-      const answer = await git.run(['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], signal);
-      return answer.trim();
-    } catch (error) {
-      if (error instanceof GitFault && error.kind === 'exit') return undefined;
-      throw error;
-    }
-  }
-
   return {
     prepare,
     recreate,
+    async isSound(signal) {
+      return isSound(git, signal);
+    },
     async holds(revision, signal) {
-      return (await resolve(`refs/sluice/seen/${revision}`, signal)) === revision;
+      return (await resolve(git, `refs/sluice/seen/${revision}`, signal)) === revision;
     },
     async keep(revision, signal) {
       // The commit is readable before the head names it, whatever instant Sluice dies at.
@@ -83,7 +81,7 @@ export function createMirror(git: Git, mirrorDir: string, fingerprint: string): 
       await git.run(['update-ref', headRef, revision], signal);
     },
     async last(signal) {
-      return resolve(headRef, signal);
+      return resolve(git, headRef, signal);
     },
     async unlock() {
       await removeLocks(mirrorDir, STALE_LOCK_MS);
@@ -92,6 +90,25 @@ export function createMirror(git: Git, mirrorDir: string, fingerprint: string): 
       await git.run(['gc', '--auto', '--quiet'], signal).catch(() => undefined);
     },
   };
+}
+
+async function resolve(git: Git, ref: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const answer = await git.run(['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], signal);
+    return answer.trim();
+  } catch (error) {
+    if (error instanceof GitFault && error.kind === 'exit') return undefined;
+    throw error;
+  }
+}
+
+async function isSound(git: Git, signal: AbortSignal): Promise<boolean> {
+  try {
+    await git.run(['fsck', '--connectivity-only', '--no-dangling', '--no-progress'], signal);
+    return true;
+  } catch (error) {
+    return !(error instanceof GitFault) || error.kind !== 'exit';
+  }
 }
 
 async function inspect(directory: string): Promise<'ours' | 'broken' | 'foreign'> {

@@ -374,6 +374,38 @@ describe('A hostile or broken world', () => {
     ]);
   });
 
+  it('makes a mirror anew that was deleted under it', async () => {
+    const revision = await remote.commit({ 'a.yml': 'one' });
+    const source = open();
+    await source.poll(signal);
+    await rm(remote.mirrorDir, { recursive: true });
+
+    await expect(source.snapshot(revision, signal)).rejects.toMatchObject({
+      code: 'revision-unknown',
+    });
+    await rm(remote.mirrorDir, { recursive: true });
+    expect(await source.poll(signal)).toMatchObject({ state: 'fresh', revision });
+    expect((await source.snapshot(revision, signal)).files).toHaveLength(1);
+  });
+
+  it('keeps its mirror when it is the remote that is broken', async () => {
+    const first = await remote.commit({ 'a.yml': 'one' });
+    const source = open();
+    await source.poll(signal);
+    await remote.commit({ 'a.yml': 'two' });
+    const blob = await remote.git('rev-parse', 'HEAD:a.yml');
+    await rm(path.join(remote.bare, 'objects', blob.slice(0, 2), blob.slice(2)));
+
+    for (let round = 0; round < 2; round += 1) {
+      expect(await source.poll(signal)).toMatchObject({ revision: first });
+      expect(await source.poll(signal)).not.toMatchObject({ state: 'fresh' });
+    }
+    expect(await source.snapshot(first, signal)).toEqual({
+      revision: first,
+      files: [{ path: 'a.yml', text: 'one' }],
+    });
+  });
+
   it('removes locks that a killed git left long ago, and names fresh ones', async () => {
     await remote.commit({ 'a.yml': 'one' });
     await open().poll(signal);

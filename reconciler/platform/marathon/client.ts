@@ -123,12 +123,13 @@ function parse<T>(schema: z.ZodType<T>, text: string, call: Call): T {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
+  } catch {
+    // The parser's own error would quote the answer.
     const html = /^\s*</u.test(text);
     throw new DriverError(
       html ? 'marathon-html' : 'marathon-bad-answer',
       `${call.method} ${call.path} was answered with ${html ? 'an HTML page' : 'something that is not JSON'}. Check the url of Marathon: a proxy or a login page may stand before it`,
-      { retry: 'backoff', cause: error },
+      { retry: 'backoff' },
     );
   }
   return check(schema, value, call);
