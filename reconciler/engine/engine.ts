@@ -13,7 +13,7 @@ import { Deployments } from './deployments.ts';
 import { EventBus } from './events.ts';
 import { HealthMonitor } from './health.ts';
 import type { ImageMap } from './images.ts';
-import { DEFAULT_IMAGES } from './images.ts';
+import { withDefaults } from './images.ts';
 import type { Identity } from './lifeline.ts';
 import { Lifeline, engineMark, killStrays, lockState, reapLeftovers } from './lifeline.ts';
 import { HostPorts } from './ports.ts';
@@ -156,8 +156,7 @@ function resume(cell: Cell): void {
 function build(start: Start): Parts {
   const { options, logger, identity } = start;
   const clock = options.clock ?? systemClock;
-  // The first spread fixes the order (own patterns are tried first), the last one the values.
-  const images = { ...options.images, ...DEFAULT_IMAGES, ...options.images };
+  const images = withDefaults(options.images ?? {});
   const events = new EventBus(clock);
   const sandboxes = new Sandboxes(identity.sandboxes);
   const apps = new Apps(new Shelf(options.stateDir), clock);

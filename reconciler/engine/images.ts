@@ -21,6 +21,13 @@ export const DEFAULT_IMAGES: ImageMap = {
   'magneticio/simpleservice:*': SIMPLE_SERVICE,
 };
 
+/** The built-in images after, and where named overridden by, somebody's own. */
+export function withDefaults(own: ImageMap): ImageMap {
+  const added = Object.entries(own).filter(([pattern]) => !Object.hasOwn(DEFAULT_IMAGES, pattern));
+  // Overriding keeps a pattern's place, so the order is: what was added, then the built-in ones.
+  return { ...Object.fromEntries(added), ...DEFAULT_IMAGES, ...own };
+}
+
 function matches(pattern: string, image: string): boolean {
   const text = pattern
     .split('*')

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AppDefinition } from '../../reconciler/engine/definition.ts';
-import { commandForImage } from '../../reconciler/engine/images.ts';
+import { DEFAULT_IMAGES, commandForImage, withDefaults } from '../../reconciler/engine/images.ts';
 import { assertInput } from '../../reconciler/engine/input-rules.ts';
 import { labelSelector } from '../../reconciler/engine/query.ts';
 import { normalise } from '../../reconciler/engine/normalise.ts';
@@ -264,4 +264,12 @@ test('an image finds its command by the first pattern that fits, tag or not', ()
       commandForImage(images, image),
     ),
   ).toEqual(['one', 'any', 'any', ['f'], undefined, undefined]);
+});
+
+test('own patterns are tried before the built-in ones, and may replace them', () => {
+  const own = { '*/simpleservice:*': 'mine', 'magneticio/simpleservice:*': 'theirs' };
+  const images = withDefaults({ ...DEFAULT_IMAGES, ...own });
+  expect(Object.keys(images)[0]).toBe('*/simpleservice:*');
+  expect(images['magneticio/simpleservice:*']).toBe('theirs');
+  expect(commandForImage(images, 'mhausenblas/simpleservice:0.4.0')).toBe('mine');
 });
