@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DriverError } from '../../reconciler/errors.ts';
 import { createMarathonClient } from '../../reconciler/platform/marathon/client.ts';
 import type { MarathonClient } from '../../reconciler/platform/marathon/client.ts';
 import { createMarathonPlatform } from '../../reconciler/platform/marathon/platform.ts';
@@ -176,6 +177,41 @@ describe('Scaling', () => {
       url: '/v2/apps/shop/web?force=false&partialUpdate=true',
       body: { instances: 0, executorResources: { cpus: 0.1 }, resourceLimits: { cpus: 2 } },
     });
+  });
+});
+
+describe('Ending a platform change', () => {
+  it.each<[string, readonly object[], string | undefined, number]>([
+    ['of one app of ours', [{ id: 'd-1', affectedApps: [id] }], undefined, 1],
+    ['that has ended', [], undefined, 0],
+    ['of two apps', [{ id: 'd-1', affectedApps: [id, '/b'] }], 'app-locked', 0],
+    ['of a pod too', [{ id: 'd-1', affectedApps: [id], affectedPods: ['/p'] }], 'app-locked', 0],
+  ])('%s', async (_what, changes, code, stops) => {
+    const app = { id, labels: { 'sluice.owner': owner }, instances: 1 };
+    const server = await startScripted((seen, response) => {
+      // The change ends between the question and the answer.
+      if (seen.method === 'DELETE') answer(response, 404, { message: 'does not exist' });
+      else answer(response, 200, seen.url.startsWith('/v2/deployments') ? changes : { app });
+    });
+    const other = createMarathonClient({
+      urls: [server.url],
+      timeoutMs: 5_000,
+      maxResponseBytes: 10_000,
+    });
+    const write = { kind: 'end-platform-change', appId: id, change: 'd-1' } as const;
+    const failed = await createMarathonPlatform(other, { owner })
+      .act(write, signal)
+      .then(
+        () => undefined,
+        (error: unknown) => (error instanceof DriverError ? error.code : error),
+      );
+    await other.close();
+    await server.close();
+
+    expect(failed).toBe(code);
+    expect(server.seen.filter((seen) => seen.method === 'DELETE').map((seen) => seen.url)).toEqual(
+      Array.from({ length: stops }, () => '/v2/deployments/d-1?force=true'),
+    );
   });
 });
 

@@ -12,6 +12,7 @@ import {
 } from './schema.ts';
 import type { QueueEntry, ReadApp, TaskReply } from './schema.ts';
 import { createTransport } from './transport.ts';
+import type { Transport } from './transport.ts';
 
 export type { MarathonAuth } from './credentials.ts';
 export type { MarathonCall, MarathonOptions } from './exchange.ts';
@@ -49,6 +50,7 @@ export function createMarathonClient(options: MarathonOptions): MarathonClient {
   }
 
   return {
+    ...writesTo(transport),
     async listApps(selector, signal) {
       const query = [['label', selector], ...embeds('apps.counts', 'apps.deployments')] as const;
       const call: Call = { method: 'GET', path: '/v2/apps', query };
@@ -71,6 +73,26 @@ export function createMarathonClient(options: MarathonOptions): MarathonClient {
     async readQueue(signal) {
       return (await read(QueueReply, { method: 'GET', path: '/v2/queue' }, signal)).queue;
     },
+    async touchedBy(change, signal) {
+      const call: Call = { method: 'GET', path: '/v2/deployments' };
+      const found = (await read(DeploymentsReply, call, signal)).find((one) => one.id === change);
+      return found && [...found.affectedApps, ...found.affectedPods];
+    },
+    async openEvents(types, signal) {
+      const filters = types.map((type) => ['event_type', type] as const);
+      const query = [...filters, ['plan-format', 'light']] as const;
+      return transport.open({ method: 'GET', path: '/v2/events', query }, signal);
+    },
+    async close() {
+      await transport.close();
+    },
+  };
+}
+
+type Writes = 'createApp' | 'updateApp' | 'deleteApp' | 'stopChange' | 'killAndShrink';
+
+function writesTo(transport: Transport): Pick<MarathonClient, Writes> {
+  return {
     async createApp(app, signal) {
       await transport.send({ method: 'POST', path: '/v2/apps', body: app }, signal);
     },
@@ -81,28 +103,19 @@ export function createMarathonClient(options: MarathonOptions): MarathonClient {
     async deleteApp(id, signal) {
       await transport.send({ method: 'DELETE', path: appPath(id), query: [UNFORCED] }, signal);
     },
-    async touchedBy(change, signal) {
-      const call: Call = { method: 'GET', path: '/v2/deployments' };
-      const found = (await read(DeploymentsReply, call, signal)).find((one) => one.id === change);
-      return found && [...found.affectedApps, ...found.affectedPods];
-    },
     async stopChange(change, signal) {
       const path = `/v2/deployments/${encodeURIComponent(change)}`;
       const query = [['force', 'true']] as const;
-      await transport.send({ method: 'DELETE', path, query }, signal);
+      try {
+        await transport.send({ method: 'DELETE', path, query }, signal);
+      } catch (error) {
+        if (!(error instanceof DriverError) || error.code !== 'marathon-not-found') throw error;
+      }
     },
     async killAndShrink(taskIds, signal) {
       const query = [['scale', 'true'], UNFORCED] as const;
       const body = { ids: [...taskIds] };
       await transport.send({ method: 'POST', path: '/v2/tasks/delete', query, body }, signal);
-    },
-    async openEvents(types, signal) {
-      const filters = types.map((type) => ['event_type', type] as const);
-      const query = [...filters, ['plan-format', 'light']] as const;
-      return transport.open({ method: 'GET', path: '/v2/events', query }, signal);
-    },
-    async close() {
-      await transport.close();
     },
   };
 }
