@@ -16,7 +16,7 @@ function isInstalled(): boolean {
  * missing program is a fault of the build.
  */
 export function withHaproxy(name: string, suite: () => void): void {
-  const skip = !isInstalled() && process.env['CI'] !== 'true';
-  if (skip) describe.skip(`${name} (skipped: there is no haproxy on this host)`, suite);
-  else describe(name, suite);
+  const run = isInstalled() || process.env['CI'] === 'true';
+  const why = run ? '' : ' (skipped: there is no haproxy on this host)';
+  describe.runIf(run)(`${name}${why}`, suite);
 }

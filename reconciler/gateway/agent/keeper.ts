@@ -34,6 +34,7 @@ export class Keeper {
   /** Tasks that an event named as ended, with the time of the event. */
   readonly #gone = new Map<string, number>();
   #down: ReadonlyMap<string, ReadonlySet<string>> = new Map();
+  #falls: ReadonlyMap<string, number> = new Map();
 
   constructor(held: readonly HeldGateway[]) {
     for (const gateway of held) this.#held.set(gateway.split.gateway, gateway);
@@ -113,19 +114,28 @@ export class Keeper {
 
   /** What the proxy's own checks say; true if somebody lost his seat by it. */
   learnChecks(view: ProxyView): boolean {
-    this.#down = new Map(
-      view.gateways.map((gateway) => [
-        gateway.name,
-        new Set(
-          gateway.versions
-            .flatMap((version) => version.servers)
-            .filter((server) => server.state === 'down')
-            .map((server) => server.id),
-        ),
-      ]),
-    );
+    const down = new Map<string, Set<string>>();
+    const fallen = new Map<string, Set<string>>();
+    const falls = new Map<string, number>();
+    for (const { name, versions } of view.gateways) {
+      const isDown = new Set<string>();
+      const hasFallen = new Set<string>();
+      for (const server of versions.flatMap((version) => version.servers)) {
+        const place = `${name} ${server.id}`;
+        falls.set(place, server.falls);
+        if (server.state === 'down') isDown.add(server.id);
+        // Down and up again between two looks.
+        const before = this.#falls.get(place);
+        const fell = before !== undefined && server.falls > before;
+        if (fell || server.state === 'down') hasFallen.add(server.id);
+      }
+      down.set(name, isDown);
+      fallen.set(name, hasFallen);
+    }
+    this.#down = down;
+    this.#falls = falls;
     return this.#replaceEndpoints((endpoints, name) =>
-      suspectDown(endpoints, this.#down.get(name) ?? new Set()),
+      suspectDown(endpoints, fallen.get(name) ?? new Set()),
     );
   }
 
@@ -244,9 +254,11 @@ function viewVersion(
     const endpoint = endpoints.find((each) => each.taskId === server.id);
     const waits = server.state === 'up' && endpoint?.suspect === true;
     return {
-      ...server,
+      id: server.id,
+      address: server.address,
       state: waits ? 'checking' : server.state,
       health: endpoint?.health ?? 'unknown',
+      sessions: server.sessions,
     };
   });
   return {

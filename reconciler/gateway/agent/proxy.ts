@@ -80,6 +80,8 @@ export interface ProxyServerView {
   readonly address: string;
   /** As in ServerView: what the proxy's own check says, or that the server is leaving. */
   readonly state: 'checking' | 'up' | 'down' | 'draining';
+  /** Times its check went from passing to failing; starts again at 0 whenever the proxy likes. */
+  readonly falls: number;
   readonly sessions: number;
 }
 

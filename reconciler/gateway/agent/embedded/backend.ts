@@ -161,6 +161,7 @@ function viewOf(upstream: Upstream): ProxyServerView {
     id: upstream.id,
     address: `${upstream.host}:${String(upstream.port)}`,
     state: leaving ? 'draining' : upstream.check.record.state,
+    falls: upstream.check.record.falls,
     sessions: upstream.sessions.size,
   };
 }

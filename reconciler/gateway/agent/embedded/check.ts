@@ -13,6 +13,8 @@ export interface CheckRecord {
   readonly streak: number;
   /** Milliseconds at which the present run of passes began; undefined after a failure. */
   readonly passingSince: number | undefined;
+  /** Times it went from up to down. */
+  readonly falls: number;
 }
 
 export interface Probe {
@@ -22,7 +24,12 @@ export interface Probe {
   readonly holdMs: number;
 }
 
-export const UNCHECKED: CheckRecord = { state: 'checking', streak: 0, passingSince: undefined };
+export const UNCHECKED: CheckRecord = {
+  state: 'checking',
+  streak: 0,
+  passingSince: undefined,
+  falls: 0,
+};
 
 const FALL = 2;
 const RISE = 2;
@@ -32,13 +39,15 @@ export function nextRecord(record: CheckRecord, probe: Probe): CheckRecord {
   const passingSince = probe.passed ? (record.passingSince ?? probe.at) : undefined;
   if (record.state === 'checking') {
     const held = passingSince !== undefined && probe.at - passingSince >= probe.holdMs;
-    return { state: held ? 'up' : 'checking', streak: 0, passingSince };
+    return { ...record, state: held ? 'up' : 'checking', passingSince };
   }
   const against = record.state === 'up' ? !probe.passed : probe.passed;
   if (!against) return { ...record, streak: 0, passingSince };
   const streak = record.streak + 1;
   if (streak < (record.state === 'up' ? FALL : RISE)) return { ...record, streak, passingSince };
-  return { state: record.state === 'up' ? 'down' : 'up', streak: 0, passingSince };
+  const falling = record.state === 'up';
+  const falls = record.falls + (falling ? 1 : 0);
+  return { state: falling ? 'down' : 'up', streak: 0, passingSince, falls };
 }
 
 export interface RunningCheck {

@@ -62,7 +62,7 @@ export class Haproxy {
   #old: Worker[] = [];
   /** Hash of the structure that the current worker runs. */
   #running = '';
-  #failed: { readonly text: string; readonly at: number } | undefined;
+  #failed: { readonly text: string; readonly at: number; readonly error: DriverError } | undefined;
   #reloads = 0;
   #first = true;
   #savedAt = 0;
@@ -84,14 +84,14 @@ export class Haproxy {
     await this.#ensureWorker();
     const worker = this.#current();
     let rows = await this.#collect();
-    const table = await this.#nextTable(rows);
-    this.#table = table;
-    await writeSlots(this.#files, table);
-    if (this.#hashOf(table) !== this.#running) {
-      await this.#reload(worker, rows);
+    const before = this.#table;
+    this.#table = await this.#nextTable(rows);
+    if (this.#hashOf(this.#table) !== this.#running) {
+      await this.#restructure(worker, rows, before);
       rows = await this.#collect();
     }
-    this.#current().ownerOf = ownersOf(table);
+    await writeSlots(this.#files, this.#table);
+    this.#current().ownerOf = ownersOf(this.#table);
     const mapsChanged = await this.#settleMaps();
     const servers = await this.#settleServers(rows);
     this.#first = false;
@@ -149,7 +149,7 @@ export class Haproxy {
   async #ensureWorker(): Promise<void> {
     if (this.#worker !== undefined) {
       const info = await readInfo(this.#worker.session).catch(() => undefined);
-      if (info !== undefined) return;
+      if (info?.get('Stopping') === '0') return;
       this.#worker.session.close();
       this.#worker = undefined;
     }
@@ -172,7 +172,11 @@ export class Haproxy {
   }
 
   async #start(): Promise<void> {
-    // Without servers: each has to pass its check first, as after any other change.
+    // Without servers: each has to pass its check first, as after any other change. They served
+    // before, so one passed check is enough.
+    this.#first = true;
+    for (const worker of this.#old) worker.session.close();
+    this.#old = [];
     this.#table = await this.#nextTable(new Map());
     const maps = this.#wantedMaps(this.#table);
     await writeMaps(this.#files, maps);
@@ -241,34 +245,58 @@ export class Haproxy {
     return table;
   }
 
+  /** Loads the new structure; if that fails, what ran before goes on and the rest is told. */
+  async #restructure(worker: Worker, rows: Rows, before: readonly GatewaySlots[]): Promise<void> {
+    const wanted = this.#table;
+    try {
+      await writeSlots(this.#files, wanted);
+      await this.#reload(worker, rows);
+      this.#failed = undefined;
+    } catch (error) {
+      if (!(error instanceof DriverError)) throw error;
+      if (error.code === 'haproxy-unreachable') {
+        // Nobody knows which worker serves: the next look finds out.
+        worker.session.close();
+        this.#worker = undefined;
+        throw error;
+      }
+      const text = structureOf(wanted);
+      if (this.#failed?.text !== text) this.#options.logger.error({ err: error }, error.message);
+      const at = this.#failed?.text === text ? this.#failed.at : performance.now();
+      this.#failed = { text, at, error };
+      this.#table = before.filter((each) => this.wanted.some(({ name }) => name === each.name));
+      for (const gateway of wanted) {
+        const same = before.some((each) => structureOf([each]) === structureOf([gateway]));
+        if (!same) this.#faults.set(gateway.name, { code: error.code, message: error.message });
+      }
+    }
+  }
+
   async #reload(worker: Worker, rows: Rows): Promise<void> {
+    const failed = this.#failed;
+    if (failed?.text === structureOf(this.#table)) {
+      if (performance.now() - failed.at < RETRY_MS) throw failed.error;
+      this.#failed = undefined;
+    }
     const text = this.#render(this.#table, rows);
-    if (this.#failed?.text === text && performance.now() - this.#failed.at < RETRY_MS) return;
     const draft = `${this.#files.config}.draft`;
     await writeMaps(this.#files, this.#wantedMaps(this.#table));
     await replaceFile(draft, text);
     const refused = await checkConfig(this.#options.binary, draft);
     if (refused !== undefined) {
-      this.#failed = { text, at: performance.now() };
       throw new DriverError('config-refused', `HAProxy refuses the configuration: ${refused}`, {
         retry: 'backoff',
       });
     }
     await replaceFile(this.#files.state, `${await worker.session.ask('show servers state')}\n`);
     await replaceFile(this.#files.config, text);
-    try {
-      const { worker: pid = 0 } = await reloadMaster(this.#files, worker.pid);
-      this.#worker = await attachWorker(this.#files, pid);
-      this.#worker.ownerOf = ownersOf(this.#table);
-    } catch (error) {
-      this.#failed = { text, at: performance.now() };
-      throw error;
-    }
+    const { worker: pid = 0 } = await reloadMaster(this.#files, worker.pid);
+    this.#worker = await attachWorker(this.#files, pid);
+    this.#worker.ownerOf = ownersOf(this.#table);
     this.#old.push(worker);
     this.#reloads += 1;
     this.#running = this.#hashOf(this.#table);
-    this.#failed = undefined;
-    this.#options.logger.info({ pid: this.#worker.pid }, 'HAProxy loaded a new structure');
+    this.#options.logger.info({ pid }, 'HAProxy loaded a new structure');
   }
 
   /** Weights go to stopping workers too: a way back must reach every client (law 17). */

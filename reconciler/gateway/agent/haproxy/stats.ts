@@ -12,6 +12,8 @@ export interface StatRow {
   readonly sessions: number;
   readonly queued: number;
   readonly address: string;
+  /** Times the check went from passing to failing. */
+  readonly falls: number;
   readonly counted: Counted;
 }
 
@@ -55,6 +57,7 @@ function rowOf(text: (name: string) => string, count: (name: string) => number):
     sessions: count('scur'),
     queued: count('qcur'),
     address: text('addr'),
+    falls: count('chkdown'),
     counted: {
       // A tcp backend has sessions only.
       requests: text('mode') === 'tcp' ? count('stot') : count('req_tot'),

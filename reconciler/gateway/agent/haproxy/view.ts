@@ -85,6 +85,7 @@ function viewServer(
     id: server?.id ?? row.server,
     address: server === undefined ? row.address : `${server.host}:${String(server.port)}`,
     state: stateOf(row, server?.mode, about.memory),
+    falls: row.falls,
     sessions: about.open,
   };
 }
