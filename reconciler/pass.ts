@@ -5,7 +5,7 @@ import type { Action } from './model/action.ts';
 import type { ActualApp, AppDetail } from './model/actual.ts';
 import { serviceKey } from './model/desired.ts';
 import type { UnitStatus } from './model/status.ts';
-import type { PlanInput } from './plan/input.ts';
+import type { Plan, PlanInput } from './plan/input.ts';
 import { plan } from './plan/plan.ts';
 import type { Platform } from './platform/port.ts';
 
@@ -16,6 +16,8 @@ export interface PassPorts {
   readonly journal: Journal;
   /** Epoch milliseconds. */
   readonly clock: () => number;
+  /** Is told of every plan before it is acted on. */
+  readonly watch?: (input: PlanInput, decided: Plan, now: number) => void;
 }
 
 export interface PassResult {
@@ -34,7 +36,10 @@ export async function pass(
   signal: AbortSignal,
 ): Promise<PassResult> {
   const observed = await detailsOf(ports.platform, seen, signal);
-  const decided = plan({ ...seen, details: observed.details }, ports.clock());
+  const input = { ...seen, details: observed.details };
+  const now = ports.clock();
+  const decided = plan(input, now);
+  ports.watch?.(input, decided, now);
   const outcome = await act(ports, decided.actions, decided.status, signal);
   const fault = outcome.fault ?? observed.fault;
   const { status } = decided;
@@ -122,6 +127,7 @@ async function perform(ports: PassPorts, action: Action, signal: AbortSignal): P
     case 'create-app':
     case 'scale-app':
     case 'kill-tasks':
+    case 'end-platform-change':
     case 'delete-app':
       await ports.platform.act(action, signal);
   }
@@ -149,6 +155,8 @@ export function objectOf(action: Action): string {
       return `port ${action.gateway}`;
     case 'kill-tasks':
       return `${action.taskIds.join(', ')} of ${action.appId}`;
+    case 'end-platform-change':
+      return `${action.change} of ${action.appId}`;
     case 'create-app':
     case 'scale-app':
     case 'delete-app':

@@ -6,7 +6,7 @@ import type { ActualApp } from './model/actual.ts';
 import type { AppRecord, GatewayRecord, RecordPatch, UnitRecord } from './model/record.ts';
 import type { NodeView } from './model/split.ts';
 import type { Hold, Status, UnitStatus } from './model/status.ts';
-import type { PassResult } from './pass.ts';
+import type { PassPorts, PassResult } from './pass.ts';
 import { pass } from './pass.ts';
 import type { PruneDecision } from './plan/prune.ts';
 import { decidePrune } from './plan/prune.ts';
@@ -21,6 +21,8 @@ export interface RoundPorts {
   readonly journal: Journal;
   /** Epoch milliseconds. */
   readonly clock: () => number;
+  /** Is told of every plan before it is acted on. */
+  readonly watch?: NonNullable<PassPorts['watch']>;
 }
 
 export interface RoundOptions {

@@ -11,6 +11,8 @@ export interface UnitRecord {
 
 export interface GatewayRecord {
   readonly memory: GatewayMemory;
+  /** Generation of the split that carries this memory: a later split knows better. */
+  readonly generation?: number;
   /** The vector that every proxy shows, as text, and since when (epoch milliseconds). */
   readonly step?: { readonly vector: string; readonly since: number };
   /** A person's `retry`: take the heaviest version as stable where nothing else is known. */

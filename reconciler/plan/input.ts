@@ -21,6 +21,8 @@ export interface PlanInput {
   readonly record: UnitRecord;
   /** Apps and gateways that left git and may go now (law 11); see prune.ts. */
   readonly mayPrune: readonly string[];
+  /** Apps that somebody changed and that stay as they are until a person agrees (law 11). */
+  readonly keptDrift?: readonly string[];
   /** Freezes the unit whole; its status says why. */
   readonly hold?: { readonly reason: string; readonly message: string };
   /** A gateway that left git waits until it had no request for this long. */

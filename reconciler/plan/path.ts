@@ -33,12 +33,15 @@ export interface PathInput {
 
 export interface Member extends Capacity {
   readonly name: string;
-  readonly ready: number;
   readonly isReady: boolean;
+  /** Usable at the proxy that sees it best. */
+  readonly best: number;
   readonly healthKnown: boolean;
   /** Why it is not ready, for people. */
   readonly note: string;
   readonly rejected: boolean;
+  /** Another gateway that holds the version and is not yet as far. */
+  readonly slower?: string;
 }
 
 export interface PathDecision {
@@ -52,6 +55,13 @@ export interface PathDecision {
   readonly arrived?: true;
 }
 
+/** Why a weight stays as it is. */
+interface Wait {
+  readonly reason: string;
+  readonly message: string;
+  readonly lookAgainAt?: number;
+}
+
 /** Decides the weights of a gateway: at most one step from where the proxies are seen. */
 export function nextVector(path: PathInput): PathDecision {
   const back = wayBack(path);
@@ -60,8 +70,10 @@ export function nextVector(path: PathInput): PathDecision {
   if (total(path.target) === 0) {
     return { vector: {}, reason: 'closed', message: 'git sets every weight to 0: closing' };
   }
-  if (!path.settled && total(path.present) > 0) return stay(path, path.unsettled);
-  if (path.first || total(path.present) === 0) return firstDeployment(path);
+  // Nobody serves yet: that weighs more than a proxy that is out of sight (law 3 before 6).
+  if (total(path.present) === 0) return straight(path, 'first');
+  if (!path.settled) return stay(path, path.unsettled);
+  if (path.first) return straight(path, 'first');
   if (path.stable === undefined) {
     return stay(path, {
       reason: 'record-lost',
@@ -70,42 +82,50 @@ export function nextVector(path: PathInput): PathDecision {
         'the traffic stays where it is until `sluice retry`',
     });
   }
+  if (!serves(path, path.stable.vector)) return straight(path, 'rescue');
   return climb(path, path.stable);
 }
 
-function stay(
-  path: PathInput,
-  because: { readonly reason: string; readonly message: string; readonly lookAgainAt?: number },
-): PathDecision {
+function stay(path: PathInput, because: Wait): PathDecision {
   return { vector: path.present, ...because };
 }
 
 /** Back to stable: a rejection, a trial that git ended, or a commit that asks for just that. */
 function wayBack(path: PathInput): PathDecision | undefined {
+  const { stable } = path;
   const rejected = [...path.members].filter(
     ([id, member]) => member.rejected && weightOf(path.target, id) > 0,
   );
-  const names = rejected.map(([, member]) => member.name).join(', ');
+  if (rejected.length > 0) {
+    const names = rejected.map(([, member]) => member.name).join(', ');
+    return afterRejection(path, { reason: 'rejected', message: `${names} was rejected` });
+  }
+  if (stable === undefined || !serves(path, stable.vector)) return undefined;
   const abandoned = Object.keys(path.present).filter(
     (id) => weightOf(path.present, id) > 0 && isAbandoned(path, id),
   );
-  if (rejected.length > 0) {
-    const holds = { reason: 'rejected', message: `${names} was rejected` };
-    if (path.rollout.onFailure === 'hold') return stay(path, holds);
-    if (path.stable === undefined) {
-      return stay(path, { ...holds, message: `${names} was rejected and nothing stable is known` });
-    }
-    return goBack(path, path.stable, holds);
-  }
-  if (path.stable === undefined) return undefined;
   if (abandoned.length > 0) {
     const message = `git no longer asks for ${abandoned.join(', ')}`;
-    return goBack(path, path.stable, { reason: 'superseded', message });
+    return goBack(path, stable, { reason: 'superseded', message });
   }
-  if (sameVector(path.target, path.stable.vector) && !sameVector(path.present, path.target)) {
-    return goBack(path, path.stable, { reason: 'reverted', message: 'git asks for stable again' });
+  if (sameVector(path.target, stable.vector) && !sameVector(path.present, path.target)) {
+    return goBack(path, stable, { reason: 'reverted', message: 'git asks for stable again' });
   }
   return undefined;
+}
+
+function afterRejection(path: PathInput, because: Wait): PathDecision {
+  if (path.stable === undefined) {
+    // Nothing to go back to: whoever else is ready serves (a first deployment).
+    const others = straight(path, 'first');
+    return { ...others, ...because, message: `${because.message}; ${others.message}` };
+  }
+  if (path.rollout.onFailure === 'hold') return stay(path, because);
+  if (!serves(path, path.stable.vector)) {
+    const message = `${because.message}, but stable has no usable instance: the traffic stays`;
+    return stay(path, { reason: 'stable-down', message });
+  }
+  return goBack(path, path.stable, because);
 }
 
 /** A trial: it has traffic, git no longer asks for it, and it never became stable. */
@@ -113,20 +133,16 @@ function isAbandoned(path: PathInput, id: string): boolean {
   return !(id in path.target) && weightOf(path.stable?.vector ?? {}, id) === 0;
 }
 
-function goBack(
-  path: PathInput,
-  stable: Stable,
-  because: { readonly reason: string; readonly message: string },
-): PathDecision {
+/** True if any proxy has a usable server of a version with weight in `vector`. */
+function serves(path: PathInput, vector: Vector): boolean {
+  return Object.keys(vector).some(
+    (id) => weightOf(vector, id) > 0 && (path.members.get(id)?.best ?? 0) > 0,
+  );
+}
+
+function goBack(path: PathInput, stable: Stable, because: Wait): PathDecision {
   if (sameVector(path.present, stable.vector)) {
     return stay(path, { ...because, message: `${because.message}; the traffic is at stable` });
-  }
-  const serves = Object.keys(stable.vector).some(
-    (id) => weightOf(stable.vector, id) > 0 && (path.members.get(id)?.ready ?? 0) > 0,
-  );
-  if (!serves) {
-    const message = `${because.message}, but stable has no usable instance: the traffic stays`;
-    return stay(path, { reason: 'stable-down', message });
   }
   return {
     vector: stable.vector,
@@ -176,34 +192,33 @@ export function stepAt(rollout: Rollout, parts: Parts): Step {
   return found;
 }
 
-/** No steps: straight to the target when ready; the first ready version serves all until then. */
-function firstDeployment(path: PathInput): PathDecision {
-  const ready: Record<string, Parts> = {};
+/**
+ * No steps: straight to the target with who is ready; the first ready version serves all until the
+ * others are. For a first deployment, and where stable has no usable server left.
+ */
+function straight(path: PathInput, reason: 'first' | 'rescue'): PathDecision {
+  const shares: Record<string, Parts> = {};
   const waiting: string[] = [];
   for (const [id, parts] of Object.entries(path.target)) {
-    if (parts === 0) continue;
     const member = path.members.get(id);
-    if (member?.isReady === true && !member.rejected) ready[id] = parts;
+    if (parts === 0 || member?.rejected === true) continue;
+    // Who serves already and is only short of instances for a moment gives nothing away.
+    const isServing = weightOf(path.present, id) > 0 && (member?.best ?? 0) > 0;
+    if (member?.isReady === true || isServing) shares[id] = parts;
     else waiting.push(`${member?.name ?? id}: ${member?.note ?? 'not created yet'}`);
   }
-  if (total(ready) === 0) {
+  const vector = apportion(WHOLE, shares);
+  if (total(vector) === 0 || sameVector(vector, path.present)) {
     return stay(path, { reason: 'not-ready', message: waiting.join('; ') });
   }
-  // Who serves already and is only short of instances for a moment gives nothing away.
-  for (const [id, parts] of Object.entries(path.present)) {
-    if (parts > 0 && (path.target[id] ?? 0) > 0) ready[id] = path.target[id] ?? 0;
-  }
-  const vector = apportion(WHOLE, ready);
-  if (sameVector(vector, path.present)) {
-    return stay(path, { reason: 'not-ready', message: waiting.join('; ') });
-  }
-  return { vector, reason: 'first', message: `first deployment: ${describe(vector, path)}` };
+  const what = reason === 'first' ? 'first deployment' : 'stable has no usable instance';
+  return { vector, reason, message: `${what}: ${describe(vector, path)}` };
 }
 
 /** One step up for every rising version that has earned it; the falling ones give. */
 function climb(path: PathInput, stable: Stable): PathDecision {
   const raises: Record<string, Parts> = {};
-  const waits: { reason: string; message: string; lookAgainAt?: number }[] = [];
+  const waits: Wait[] = [];
   for (const [id, goal] of Object.entries(path.target)) {
     const present = weightOf(path.present, id);
     if (goal <= present) continue;
@@ -227,36 +242,41 @@ function climb(path: PathInput, stable: Stable): PathDecision {
 }
 
 /** The weight that a version rises to now, or why it has to wait. */
-function raiseOf(
-  path: PathInput,
-  stable: Stable,
-  id: string,
-): Parts | { reason: string; message: string; lookAgainAt?: number } {
+function raiseOf(path: PathInput, stable: Stable, id: string): Parts | Wait {
   const member = path.members.get(id);
   const present = weightOf(path.present, id);
+  const goal = weightOf(path.target, id);
+  const held = weightOf(stable.vector, id);
+  // Up to its stable share it only takes back what was its own.
+  if (present < held && (member?.best ?? 0) > 0) return Math.min(goal, held);
   if (!member?.isReady) {
     const note = member?.note ?? 'not created yet';
     return { reason: 'not-ready', message: `${member?.name ?? id}: ${note}` };
   }
-  if (!member.healthKnown) {
-    const message = `${member.name}: Marathon has not said yet how its instances are`;
-    return { reason: 'health-unknown', message };
-  }
-  const baked = bakeOver(path, present);
-  if (baked !== undefined) return baked;
+  const wait = evidenceOf(member) ?? bakeOver(path, present, held);
+  if (wait !== undefined) return wait;
   const step = path.rollout.steps.find((one) => one.weight > present)?.weight ?? WHOLE;
   const cap = largestShare(id, path.members, [stable.vector, path.target]);
-  const next = Math.min(weightOf(path.target, id), step, cap);
+  const next = Math.min(goal, step, cap);
   if (next > present) return next;
   const message = `${member.name}: ${String(member.ready)} ready instances carry no more than ${toPercent(present)}`;
   return { reason: 'capacity', message };
 }
 
-function bakeOver(
-  path: PathInput,
-  present: Parts,
-): { reason: string; message: string; lookAgainAt?: number } | undefined {
-  if (present === 0) return undefined;
+function evidenceOf(member: Member): Wait | undefined {
+  if (!member.healthKnown) {
+    const message = `${member.name}: Marathon has not said yet how its instances are`;
+    return { reason: 'health-unknown', message };
+  }
+  if (member.slower !== undefined) {
+    const message = `${member.name}: port ${member.slower} has not come as far yet`;
+    return { reason: 'slower-gateway', message };
+  }
+  return undefined;
+}
+
+function bakeOver(path: PathInput, present: Parts, held: Parts): Wait | undefined {
+  if (present <= held) return undefined;
   const key = vectorKey(path.present);
   if (path.step?.vector !== key) {
     return { reason: 'seen', message: 'noting since when every proxy shows this step' };

@@ -1,18 +1,22 @@
 import type { Action } from '../model/action.ts';
-import type { AppRecord, GatewayRecord, RecordPatch } from '../model/record.ts';
+import type { RecordPatch } from '../model/record.ts';
 import { stableText } from '../model/json.ts';
 import type { Phase, UnitStatus } from '../model/status.ts';
+import { serviceKey } from '../model/desired.ts';
 import { weightOf } from '../model/weights.ts';
-import type { AppContext, AppPlan } from './apps.ts';
-import { isStableAnywhere, planApp, planLeaving, victimsOf } from './apps.ts';
+import type { AppContext, AppPlan } from './app-plan.ts';
+import { planApp } from './apps.ts';
+import type { Victims } from './composition.ts';
 import type { GatewayPlan } from './gateway.ts';
 import { planGateway } from './gateway.ts';
 import type { Plan, PlanInput } from './input.ts';
+import { planLeaving } from './leaving.ts';
 import { judged } from './reject.ts';
+import { victimsOf } from './shrink.ts';
 import { planRemoval } from './removal.ts';
 import { gatewayStatus, unitName, versionStatus } from './report.ts';
-import type { Gateway, Version, World } from './world.ts';
-import { buildWorld } from './world.ts';
+import type { Version, World } from './world.ts';
+import { buildWorld, hasSeat, isStableAnywhere } from './world.ts';
 
 /**
  * Decides what is safe to do now for one unit: deployments and the gateways that they share. Pure:
@@ -20,19 +24,19 @@ import { buildWorld } from './world.ts';
  * what depends on another action's outcome waits for the next look (laws 1 and 2).
  */
 export function plan(input: PlanInput, now: number): Plan {
-  const world = buildWorld(input, now);
+  const world = judgedWorld(buildWorld(input, now));
   if (input.hold) return held(world, input.hold);
-  const judgedWorld = { ...world, gateways: world.gateways.map((g) => withVerdicts(world, g)) };
-  const gateways = planGateways(judgedWorld);
-  const contexts = judgedWorld.versions.map((version) => contextOf(judgedWorld, version, gateways));
-  const apps = contexts.map((of) => ({ of, plan: appPlanOf(judgedWorld, of) }));
-  const patch = patchOf(judgedWorld, gateways, apps);
+  const gateways = planGateways(world);
+  const contexts = world.versions.map((version) => contextOf(world, version, gateways));
+  const apps = contexts.map((of) => ({ of, plan: appPlanOf(world, of) }));
+  const patch = patchOf(world, gateways, apps);
   const actions = ordered(patch, gateways, apps);
-  return finish(judgedWorld, { gateways, apps, actions });
+  return finish(world, { gateways, apps, actions });
 }
 
-function withVerdicts(world: World, gateway: Gateway): Gateway {
-  return { ...gateway, memory: judged(world, gateway) };
+function judgedWorld(world: World): World {
+  const gateways = world.gateways.map((one) => ({ ...one, memory: judged(world, one) }));
+  return { ...world, gateways };
 }
 
 /** Twice, since who leaves depends on which gateways are calm, and the splits on who leaves. */
@@ -46,37 +50,36 @@ function planGateways(world: World): readonly GatewayPlan[] {
   return victims.size === 0 ? idle : planAll(world, victims);
 }
 
-function planAll(
-  world: World,
-  victims: ReadonlyMap<string, readonly string[]>,
-): readonly GatewayPlan[] {
+function planAll(world: World, victims: Victims): readonly GatewayPlan[] {
   return world.gateways.map((gateway) =>
     gateway.desired
-      ? planGateway(world, gateway, gateway.desired, { memory: (g) => g.memory, victims })
+      ? planGateway(world, gateway, gateway.desired, victims)
       : planRemoval(world, gateway),
   );
 }
 
 function contextOf(world: World, version: Version, gateways: readonly GatewayPlan[]): AppContext {
   const seated = gateways.filter(
-    ({ gateway, target }) =>
-      version.id in target || gateway.inForce?.versions.some((one) => one.id === version.id),
+    ({ gateway, target }) => version.id in target || hasSeat(gateway, version.id),
   );
-  const rejected = world.gateways.some((gateway) =>
-    gateway.memory.rejected.some(
-      (one) =>
-        one.digest === version.digest &&
-        one.service === `${version.deployment}/${version.cluster}/${version.service}`,
-    ),
-  );
+  const isStable = isStableAnywhere(world, version.id);
   return {
     world,
     version,
-    rejected: rejected && version.desired !== undefined,
+    // What is stable somewhere has proved itself there: it keeps its instances.
+    rejected: version.desired !== undefined && !isStable && isRejected(world, version),
     calm: seated.every((plan) => plan.decision.arrived === true),
     out: isOut(world, version, gateways),
-    isStable: isStableAnywhere(world, version.id),
+    isStable,
   };
+}
+
+function isRejected(world: World, version: Version): boolean {
+  return world.gateways.some((gateway) =>
+    gateway.memory.rejected.some(
+      (one) => one.digest === version.digest && one.service === serviceKey(version),
+    ),
+  );
 }
 
 /** Nobody routes to it, and every proxy is seen to agree (laws 5 and 6). */
@@ -85,8 +88,7 @@ function isOut(world: World, version: Version, gateways: readonly GatewayPlan[])
   return gateways.every(({ gateway, decision }) => {
     if (weightOf(decision.vector, version.id) > 0) return false;
     if (weightOf(gateway.weights, version.id) > 0) return false;
-    const seated = gateway.inForce?.versions.some((one) => one.id === version.id) ?? false;
-    return !seated || gateway.settled;
+    return !hasSeat(gateway, version.id) || gateway.settled;
   });
 }
 
@@ -118,22 +120,43 @@ function patchOf(
   gateways: readonly GatewayPlan[],
   apps: readonly Planned[],
 ): RecordPatch {
-  const gatewayChanges: Record<string, GatewayRecord | null> = {};
-  for (const { gateway, record } of gateways) {
-    if (stableText(record) !== stableText(gateway.record)) gatewayChanges[gateway.name] = record;
+  const gatewayChanges = changed(
+    world.input.record.gateways,
+    gateways.map(({ gateway, record }) => [gateway.name, record]),
+  );
+  const appChanges = changed(
+    world.input.record.apps,
+    apps.map(({ of, plan }) => [of.version.id, plan.record]),
+  );
+  // What is remembered of apps and gateways that are gone is forgotten, once that is certain.
+  const isGone = (name: string): boolean => gateways.every(({ gateway }) => gateway.name !== name);
+  if (world.unseen.length === 0) {
+    for (const name of Object.keys(world.input.record.gateways)) {
+      if (isGone(name)) gatewayChanges[name] = null;
+    }
   }
-  const appChanges: Record<string, AppRecord | null> = {};
-  for (const { of, plan } of apps) {
-    const before = world.input.record.apps[of.version.id];
-    const after = plan.record;
-    if (after === null && before === undefined) continue;
-    if (after !== null && stableText(after) === stableText(before ?? {})) continue;
-    appChanges[of.version.id] = after;
+  if (world.input.apps !== undefined) {
+    for (const id of Object.keys(world.input.record.apps)) {
+      if (!world.versions.some((version) => version.id === id)) appChanges[id] = null;
+    }
   }
   return {
     ...(Object.keys(gatewayChanges).length > 0 && { gateways: gatewayChanges }),
     ...(Object.keys(appChanges).length > 0 && { apps: appChanges }),
   };
+}
+
+function changed<T>(
+  before: Readonly<Record<string, T>>,
+  after: readonly (readonly [string, T | null])[],
+): Record<string, T | null> {
+  const changes: Record<string, T | null> = {};
+  for (const [key, value] of after) {
+    const old = before[key];
+    if (value === null ? old === undefined : stableText(value) === stableText(old ?? {})) continue;
+    changes[key] = value;
+  }
+  return changes;
 }
 
 /** Memory first; then what makes room before what moves traffic; what takes away comes last. */
@@ -142,6 +165,7 @@ const ORDER = [
   'create-app',
   'scale-app',
   'apply-split',
+  'end-platform-change',
   'kill-tasks',
   'remove-gateway',
   'delete-app',

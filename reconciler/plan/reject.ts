@@ -10,7 +10,7 @@ import type { GatewayMemory, Rejection } from '../model/split.ts';
 import { WHOLE, weightOf } from '../model/weights.ts';
 import { isExcused, isOwnFault, readinessNote } from './readiness.ts';
 import type { Gateway, Version, World } from './world.ts';
-import { hasChecks, isReady } from './world.ts';
+import { hasChecks, hasSeat, isReady, neededOf } from './world.ts';
 
 /** A look is never worth more than this on a version's clock: nobody watched in between. */
 const LOOK_WORTH_MS = 30_000;
@@ -95,14 +95,16 @@ function rejectionOf(world: World, version: Version, rollout: Rollout): readonly
   ];
 }
 
-/** The version's clock and failures after this look. */
+/**
+ * The version's clock and failures after this look. They say nothing of a version that is ready for
+ * good, nor of one whose verdict has been spoken: another try begins with a clean sheet.
+ */
 export function clockOf(world: World, version: Version): Pick<AppRecord, 'progress' | 'failures'> {
   const { record, app } = version;
-  const detail = world.input.details[version.id];
   if (app === undefined || world.input.apps === undefined || isReady(version)) {
     return record.failures ? { failures: record.failures } : {};
   }
-  const failures = failuresAfter(record, detail);
+  const failures = failuresAfter(record, world.input.details[version.id]);
   const worthMs = isTimed(world, version, app) ? worth(world, record) : 0;
   const spentMs = (record.progress?.spentMs ?? 0) + worthMs;
   return {
@@ -111,9 +113,16 @@ export function clockOf(world: World, version: Version): Pick<AppRecord, 'progre
   };
 }
 
+/** Only what the version itself could mend counts: not proxies, offers, agents or lost health. */
 function isTimed(world: World, version: Version, app: ActualApp): boolean {
-  if (world.unseen.length > 0) return false;
+  if (world.unseen.length > 0 || version.best >= neededOf(version)) return false;
   if (isExcused(world.input.details[version.id])) return false;
+  // Good in Marathon and in nobody's rotation: the proxies are late, or nobody holds it yet.
+  const isSeated = world.gateways.some(
+    (gateway) => hasSeat(gateway, version.id) && gateway.settled,
+  );
+  const good = hasChecks(app) ? app.tasksHealthy : app.tasksRunning;
+  if (!isSeated && version.routed) return good < neededOf(version);
   // A leader change makes Marathon forget all health: that is nobody's fault.
   return version.healthKnown || !hasChecks(app) || app.tasksHealthy === 0;
 }

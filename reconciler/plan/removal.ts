@@ -12,7 +12,7 @@ export function planRemoval(world: World, gateway: Gateway): GatewayPlan {
   const quiet =
     before !== undefined && before.requests === requests ? before : { requests, since: world.now };
   const record: GatewayRecord = { ...gateway.record, memory: gateway.memory, quiet };
-  const keep = { gateway, target: gateway.weights, record, calm: false, warnings: [] };
+  const keep = { gateway, target: gateway.weights, record, warnings: [] };
   const stay = { vector: gateway.weights };
   if (!world.input.mayPrune.includes(gateway.name)) {
     const message = `port ${gateway.name} left git and waits for an approval`;

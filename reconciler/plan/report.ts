@@ -2,7 +2,6 @@ import type { Step } from '../model/rollout.ts';
 import type { GatewayStatus, RouteStatus, VersionStatus } from '../model/status.ts';
 import type { Vector } from '../model/weights.ts';
 import { vectorKey, weightOf } from '../model/weights.ts';
-import { versionName } from './gateway.ts';
 import type { PathDecision } from './path.ts';
 import type { Gateway, GatewayNode, Version, World } from './world.ts';
 import { viewsOf } from './world.ts';
@@ -112,5 +111,3 @@ export function versionStatus(
     note,
   };
 }
-
-export { versionName };

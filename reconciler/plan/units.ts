@@ -36,7 +36,13 @@ export function unitsOf(world: {
     sets.add(`g:${split.gateway}`);
     for (const name of named(split)) sets.join(`g:${split.gateway}`, `d:${name}`);
   }
-  return sets.groups().map((group) => unitOf(world, new Set(group)));
+  // What is remembered of a gateway or an app that is gone is forgotten by a unit of its own.
+  for (const name of Object.keys(world.record.gateways)) sets.add(`g:${name}`);
+  const units = sets.groups().map((group) => unitOf(world, new Set(group)));
+  const known = new Set(units.flatMap((unit) => Object.keys(unit.record.apps)));
+  const left = Object.keys(world.record.apps).filter((id) => !known.has(id));
+  for (const id of left) sets.add(`d:${deploymentIn(id)}`);
+  return left.length === 0 ? units : sets.groups().map((group) => unitOf(world, new Set(group)));
 }
 
 function feeding(gateway: DesiredGateway): readonly string[] {
@@ -90,7 +96,11 @@ function unitOf(world: Parameters<typeof unitsOf>[0], group: ReadonlySet<string>
 
 /** `/prefix/deployment/cluster/breed-digest`: a record may outlive its app. */
 function belongs(id: string, group: ReadonlySet<string>): boolean {
-  return group.has(`d:${id.split('/').at(-3) ?? ''}`);
+  return group.has(`d:${deploymentIn(id)}`);
+}
+
+function deploymentIn(id: string): string {
+  return id.split('/').at(-3) ?? '';
 }
 
 function picked<T>(

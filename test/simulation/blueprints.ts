@@ -25,7 +25,8 @@ export interface Service {
 export const BAKE_MS = 5000;
 
 export function textOf(plot: Plot): string {
-  if (plot.faulty) return `name: ${plot.name}\nclusters: {${plot.cluster}: {services: [{breed: 1, nonsense: 2}]}}\n`;
+  if (plot.faulty)
+    return `name: ${plot.name}\nclusters: {${plot.cluster}: {services: [{breed: 1, nonsense: 2}]}}\n`;
   const steps =
     plot.strategy === 'canary'
       ? 'steps: [{weight: 10%, bake: 5s}, {weight: 50%, bake: 8s}, 100%], bake: 5s, '

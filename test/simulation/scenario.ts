@@ -43,7 +43,9 @@ export class Scenario {
       name: NAMES[index] ?? 'more',
       cluster: 'web',
       ports: random.chance(0.3) ? [port, port + 1] : random.chance(0.1) ? [] : [port],
-      services: [{ breed: 'app', image: this.#image('good'), instances: random.between(1, 4), weight: 100 }],
+      services: [
+        { breed: 'app', image: this.#image('good'), instances: random.between(1, 4), weight: 100 },
+      ],
       strategy: random.chance(0.8) ? 'canary' : 'all-at-once',
       onFailure: random.chance(0.9) ? 'rollback' : 'hold',
       minReady: random.chance(0.8) ? 100 : 50,
@@ -130,7 +132,10 @@ export class Scenario {
     }
     const at = random.between(0, plot.services.length - 1);
     const instances = random.between(1, 5);
-    return [withService(plot, at, { instances }), `service ${String(at)} to ${String(instances)} instances`];
+    return [
+      withService(plot, at, { instances }),
+      `service ${String(at)} to ${String(instances)} instances`,
+    ];
   }
 
   #newImage(plot: Plot): [Plot, string] {

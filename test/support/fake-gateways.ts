@@ -20,6 +20,7 @@ interface Server {
   state: 'checking' | 'up' | 'down';
   goodSince: number | undefined;
   sessionUntil: number;
+  falls: number;
   drainingSince: number | undefined;
 }
 
@@ -34,6 +35,8 @@ class FakeProxy {
   #gateways: readonly ProxyGateway[] = [];
   readonly #servers = new Map<string, Server>();
   readonly #requests = new Map<string, number>();
+  /** Gateways that nobody calls any more. */
+  readonly idle = new Set<string>();
 
   constructor(platform: FakePlatform, random: () => number) {
     this.#platform = platform;
@@ -70,6 +73,7 @@ class FakeProxy {
       state: same?.state ?? 'checking',
       goodSince: same?.goodSince,
       sessionUntil: same?.sessionUntil ?? 0,
+      falls: same?.falls ?? 0,
       drainingSince: draining ? (same?.drainingSince ?? now) : undefined,
     });
     return key;
@@ -80,7 +84,10 @@ class FakeProxy {
       const [host = '', port] = server.address.split(':');
       if (!this.#platform.answers(host, Number(port))) {
         // A new server gets time to start; one that served is down at once.
-        if (server.state === 'up') server.state = 'down';
+        if (server.state === 'up') {
+          server.state = 'down';
+          server.falls += 1;
+        }
         server.goodSince = undefined;
         server.sessionUntil = 0;
         continue;
@@ -92,6 +99,7 @@ class FakeProxy {
   }
 
   #serve(gateway: ProxyGateway, now: number): void {
+    if (this.idle.has(gateway.name)) return;
     for (const id of Object.keys(this.effective(gateway))) {
       const key = `${gateway.name} ${id}`;
       this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
@@ -154,6 +162,7 @@ class FakeProxy {
             id: server.id,
             address: server.address,
             state: server.mode === 'drain' ? ('draining' as const) : server.state,
+            falls: server.falls,
             sessions: open(server),
           })),
           sessions: servers.reduce((sum, server) => sum + open(server), 0),

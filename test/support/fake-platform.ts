@@ -116,6 +116,9 @@ export class FakePlatform implements Platform {
         app.instances -= before - app.tasks.length;
         return;
       }
+      case 'end-platform-change':
+        this.#release(write.appId, write.change);
+        return;
       case 'delete-app':
         if (this.apps.has(write.id)) this.#unlocked(write.id);
         this.apps.delete(write.id);
@@ -125,7 +128,7 @@ export class FakePlatform implements Platform {
   ours(): readonly ActualApp[] {
     return [...this.apps.values()]
       .filter((app) => labelsOf(app.definition)[LABELS.owner] === this.#owner)
-      .map(actualOf);
+      .map((app) => actualOf(app, this.#now));
   }
 
   /** True if something answers well at this address. */
@@ -185,6 +188,11 @@ export class FakePlatform implements Platform {
   #appOf(id: string, definition: MarathonApp, instances: number): FakeApp {
     const configAt = stamp(this.#now);
     return { id, definition, instances, configAt, tasks: [], lockedUntil: 0 };
+  }
+
+  #release(id: string, change: string): void {
+    const app = this.apps.get(id);
+    if (app && changeOf(app) === change) app.lockedUntil = 0;
   }
 
   #unlocked(id: string): FakeApp {
@@ -268,8 +276,8 @@ export function fault(code: string, retry: 'soon' | 'backoff' | 'never'): Driver
 }
 
 export function labelsOf(definition: MarathonApp): Readonly<Record<string, unknown>> {
-  const labels = definition['labels'];
-  return typeof labels === 'object' && labels !== null && !Array.isArray(labels) ? labels : {};
+  const labels: unknown = definition['labels'];
+  return typeof labels === 'object' && labels !== null ? { ...labels } : {};
 }
 
 export function behaviourOf(definition: MarathonApp): Behaviour {
@@ -299,7 +307,11 @@ function taskOf(task: FakeTask): Task {
   };
 }
 
-function actualOf(app: FakeApp): ActualApp {
+function changeOf(app: FakeApp): string {
+  return `change-of-${app.id}`;
+}
+
+function actualOf(app: FakeApp, now: number): ActualApp {
   const labels = labelsOf(app.definition);
   const running = app.tasks.filter((task) => task.state === 'TASK_RUNNING');
   return {
@@ -315,7 +327,7 @@ function actualOf(app: FakeApp): ActualApp {
     tasksHealthy: running.filter((task) => task.health === 'healthy').length,
     tasksUnhealthy: running.filter((task) => task.health === 'unhealthy').length,
     configAt: app.configAt,
-    platformChanges: [],
+    platformChanges: app.lockedUntil > now ? [changeOf(app)] : [],
     definition: app.definition,
   };
 }
