@@ -23,6 +23,8 @@ export interface Drivers {
   readonly compile: CompileOptions;
   /** Source, prefix and owner: a change of it is doubt (law 11). */
   readonly fingerprint: string;
+  /** Ends open connections. */
+  close(): Promise<void>;
 }
 
 /** Longest answer of Marathon: 10,000 apps are some 20 MB. */
@@ -47,6 +49,7 @@ export function openDrivers(
     gateways: openGateways(config),
     compile: compileOptions(config),
     fingerprint: `${source.fingerprint} prefix ${config.prefix} owner ${config.owner}`,
+    close: () => client.close(),
   };
 }
 

@@ -31,7 +31,7 @@ export interface Reconciler {
   round(signal: AbortSignal, asks: { readonly poll: boolean }): Promise<RoundResult>;
   /** Of the last round; undefined before the first. */
   status(): Status | undefined;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**
@@ -71,7 +71,8 @@ export function openReconciler(options: ReconcilerOptions): Reconciler {
       return result;
     },
     status: () => last,
-    close() {
+    async close() {
+      await drivers.close();
       opened.close();
       lock.release();
     },

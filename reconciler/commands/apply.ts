@@ -42,7 +42,7 @@ export async function apply(context: RunContext, options: ApplyOptions): Promise
       return result.status;
     });
   } finally {
-    reconciler.close();
+    await reconciler.close();
   }
 }
 

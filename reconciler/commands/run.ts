@@ -27,7 +27,7 @@ export async function run(context: RunContext): Promise<ExitStatus> {
     await ensureLocalAgent(config, context.self, context.configFile, terminal.signal);
     return await serve(context, reconciler);
   } finally {
-    reconciler.close();
+    await reconciler.close();
     logger.info('ended');
   }
 }

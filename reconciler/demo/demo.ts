@@ -6,6 +6,7 @@ import { askStatus } from '../commands/live.ts';
 import { renderTable } from '../commands/table.ts';
 import type { ExitStatus, Terminal } from '../commands/terminal.ts';
 import { styled } from '../commands/terminal.ts';
+import { DriverError } from '../errors.ts';
 import type { Status, UnitStatus } from '../model/status.ts';
 import { toPercent } from '../model/weights.ts';
 import type { Stage, StageOptions } from './stage.ts';
@@ -245,15 +246,21 @@ class Play {
 
   async #look(holds: (status: Status) => boolean, what: string): Promise<void> {
     const ends = performance.now() + STEP_MS;
+    let last = 'nothing';
     while (performance.now() < ends) {
       const status = await askStatus(this.#stage.config);
       if (status) {
+        last = status.units.map((unit) => `${unit.phase}: ${unit.message}`).join('; ');
         this.#tell(status);
         if (holds(status)) return;
       }
       await sleep(100, undefined, { signal: this.#terminal.signal });
     }
-    throw new Error(`waited ${String(STEP_MS / 1000)} s in vain: ${what}`);
+    throw new DriverError(
+      'demo-stalled',
+      `waited ${String(STEP_MS / 1000)} s in vain for ${what}; last seen: ${last}\n${this.#stage.log('run')}`,
+      { retry: 'never' },
+    );
   }
 
   /** One line whenever the weights that the proxies show have changed. */

@@ -46,6 +46,8 @@ export interface Stage {
   readonly proxy: string;
   /** Puts a file of the blueprints into the clone; nothing is committed yet. */
   write(blueprint: string): void;
+  /** The same with a text of one's own. */
+  writeText(text: string): void;
   /** Commits and pushes what was written; the new commit id. */
   push(message: string): Promise<string>;
   /** Runs this program once. */
@@ -54,45 +56,39 @@ export interface Stage {
   close(): Promise<void>;
   /** Lets every process outlive this one. */
   release(): void;
+  /** Ends the reconciler by a signal and waits for its end; how long that took, milliseconds. */
+  endReconciler(signal: 'SIGTERM' | 'SIGKILL'): Promise<number>;
+  startReconciler(): Promise<void>;
+  /** Last lines of what a process wrote. */
+  log(name: 'marathon' | 'gateway' | 'run'): string;
 }
 
 const START_MS = 20_000;
+const LONGEST_END_MS = 6000;
 const BLUEPRINT_PORT = 10_099;
 
 /** Builds the stage: engine, agent, a bare repository with a clone, reconciler. */
 export async function setStage(options: StageOptions): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-demo-'));
-  const children: ChildProcess[] = [];
   const gatewayPort = (await isFree(BLUEPRINT_PORT)) ? BLUEPRINT_PORT : await freePort();
   const marathonUrl = `http://127.0.0.1:${String(await freePort())}`;
   const configFile = join(folder, 'sluice.yml');
-  writeFileSync(configFile, configText(folder, marathonUrl, options.proxy));
-  const config = loadConfig({
-    file: configFile,
-    text: readFileSync(configFile, 'utf8'),
-    env: {},
-    flags: {},
-  });
-  const start = (name: string, words: readonly string[]): void => {
-    children.push(spawnLogged(options, join(folder, `${name}.log`), words));
-  };
-  const close = async (): Promise<void> => {
-    await endAll(children, config);
-    rmSync(folder, { recursive: true, force: true });
-  };
+  const text = configText(folder, marathonUrl, options.proxy);
+  writeFileSync(configFile, text);
+  const config = loadConfig({ file: configFile, text, env: {}, flags: {} });
+  const cast = new Cast(options, folder, config);
   try {
     const clone = await makeRepository(folder, options.environment);
     const port = new URL(marathonUrl).port;
-    start('marathon', ['marathon', '--port', port, '--state-dir', join(folder, 'marathon')]);
+    cast.start('marathon', ['marathon', '--port', port, '--state-dir', join(folder, 'marathon')]);
     await until(options.signal, 'the engine', () => answers(`${marathonUrl}/ping`));
-    start('gateway', ['gateway', 'start', '--config', configFile, '--node', LOCAL_NODE]);
+    cast.start('gateway', ['gateway', 'start', '--config', configFile, '--node', LOCAL_NODE]);
     const proxy = await proxyKind(config, options.signal);
-    start('run', ['run', '--config', configFile]);
-    await until(
-      options.signal,
-      'the reconciler',
-      async () => (await askStatus(config)) !== undefined,
-    );
+    await cast.startReconciler(configFile);
+    const writeText = (blueprint: string): void => {
+      const moved = blueprint.replaceAll(String(BLUEPRINT_PORT), String(gatewayPort));
+      writeFileSync(join(clone, 'simpleservice.yml'), moved);
+    };
     return {
       folder,
       clone,
@@ -101,21 +97,86 @@ export async function setStage(options: StageOptions): Promise<Stage> {
       marathonUrl,
       gatewayPort,
       proxy,
+      writeText,
       write: (blueprint) => {
-        const text = readFileSync(join(options.blueprints, blueprint), 'utf8');
-        const moved = text.replaceAll(String(BLUEPRINT_PORT), String(gatewayPort));
-        writeFileSync(join(clone, 'simpleservice.yml'), moved);
+        writeText(readFileSync(join(options.blueprints, blueprint), 'utf8'));
       },
       push: (message) => push(clone, message, options.environment),
       sluice: (words) => once(options, words),
-      close,
+      close: () => cast.close(),
       release: () => {
-        for (const child of children) child.unref();
+        cast.release();
       },
+      endReconciler: (signal) => cast.end('run', signal),
+      startReconciler: () => cast.startReconciler(configFile),
+      log: (name) => cast.log(name),
     };
   } catch (error) {
-    await endAll(children, config);
+    await cast.close();
     throw error;
+  }
+}
+
+/** The processes of a stage. */
+class Cast {
+  readonly #options: StageOptions;
+  readonly #folder: string;
+  readonly #config: Config;
+  readonly #children = new Map<string, ChildProcess>();
+
+  constructor(options: StageOptions, folder: string, config: Config) {
+    this.#options = options;
+    this.#folder = folder;
+    this.#config = config;
+  }
+
+  start(name: string, words: readonly string[]): void {
+    this.#children.set(name, spawnLogged(this.#options, this.#logFile(name), words));
+  }
+
+  async startReconciler(configFile: string): Promise<void> {
+    this.start('run', ['run', '--config', configFile]);
+    await until(
+      this.#options.signal,
+      'the reconciler',
+      async () => (await askStatus(this.#config)) !== undefined,
+    );
+  }
+
+  /** Milliseconds until it had ended; a process that does not end in time is killed. */
+  async end(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<number> {
+    const child = this.#children.get(name);
+    const started = performance.now();
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return 0;
+    const ended = new Promise<void>((resolve) => {
+      child.once('exit', () => {
+        resolve();
+      });
+    });
+    child.kill(signal);
+    await Promise.race([ended, sleep(LONGEST_END_MS, undefined, { ref: false })]);
+    child.kill('SIGKILL');
+    return performance.now() - started;
+  }
+
+  /** Newest first, so that nobody acts on a world that is being taken apart. */
+  async close(): Promise<void> {
+    for (const name of [...this.#children.keys()].reverse()) await this.end(name, 'SIGTERM');
+    const [node] = gatewayNodes(this.#config);
+    if (node) await stopAgent(node, AbortSignal.timeout(1000)).catch(() => undefined);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  release(): void {
+    for (const child of this.#children.values()) child.unref();
+  }
+
+  log(name: string): string {
+    return readFileSync(this.#logFile(name), 'utf8').split('\n').slice(-12).join('\n');
+  }
+
+  #logFile(name: string): string {
+    return join(this.#folder, `${name}.log`);
   }
 }
 
@@ -235,23 +296,6 @@ async function once(
     });
   });
   return { status, output };
-}
-
-/** Newest first, so that nobody acts on a world that is being taken apart. */
-async function endAll(children: readonly ChildProcess[], config: Config): Promise<void> {
-  for (const child of [...children].reverse()) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    const ended = new Promise<void>((resolve) => {
-      child.once('exit', () => {
-        resolve();
-      });
-    });
-    child.kill('SIGTERM');
-    await Promise.race([ended, sleep(6000)]);
-    child.kill('SIGKILL');
-  }
-  const [node] = gatewayNodes(config);
-  if (node) await stopAgent(node, AbortSignal.timeout(1000)).catch(() => undefined);
 }
 
 async function answers(url: string): Promise<boolean> {
