@@ -18,5 +18,7 @@ function isInstalled(): boolean {
 export function withHaproxy(name: string, suite: () => void): void {
   const run = isInstalled() || process.env['CI'] === 'true';
   const why = run ? '' : ' (skipped: there is no haproxy on this host)';
-  describe.runIf(run)(`${name}${why}`, suite);
+  describe.runIf(run)(`${name}${why}`, () => {
+    suite();
+  });
 }

@@ -23,8 +23,11 @@ export interface AgentCoreOptions {
   readonly proxy: Proxy;
 }
 
-/** How often the proxy's own checks are read, milliseconds. */
-const LOOK_MS = 1_000;
+/**
+ * How often the proxy's own checks are read, milliseconds: a server that was down needs a second and
+ * more to pass again, and must be held back before that.
+ */
+const LOOK_MS = 500;
 const POLL_MS = 2_000;
 
 /** Ties what is held to the disk, to the proxy and to Marathon: every change passes here, in turn. */
@@ -44,6 +47,7 @@ export class AgentCore {
   /** Serves what the disk says, then follows Marathon. */
   async begin(): Promise<void> {
     await this.#turns.take(() => this.#apply());
+    await this.#lookAtChecks();
     this.#watch = this.#startWatch();
     this.#loop = this.#followChecks();
   }

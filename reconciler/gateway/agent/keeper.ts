@@ -34,7 +34,8 @@ export class Keeper {
   /** Tasks that an event named as ended, with the time of the event. */
   readonly #gone = new Map<string, number>();
   #down: ReadonlyMap<string, ReadonlySet<string>> = new Map();
-  #falls: ReadonlyMap<string, number> = new Map();
+  /** Undefined before the first look: what an adopted proxy counted earlier says nothing now. */
+  #falls: ReadonlyMap<string, number> | undefined;
 
   constructor(held: readonly HeldGateway[]) {
     for (const gateway of held) this.#held.set(gateway.split.gateway, gateway);
@@ -125,8 +126,7 @@ export class Keeper {
         falls.set(place, server.falls);
         if (server.state === 'down') isDown.add(server.id);
         // Down and up again between two looks.
-        const before = this.#falls.get(place);
-        const fell = before !== undefined && server.falls > before;
+        const fell = this.#falls !== undefined && server.falls > (this.#falls.get(place) ?? 0);
         if (fell || server.state === 'down') hasFallen.add(server.id);
       }
       down.set(name, isDown);
