@@ -1,3 +1,4 @@
+import { fork } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -5,7 +6,12 @@ import path from 'node:path';
 import pino from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { startAgent, type Agent, type AgentOptions } from '../../reconciler/gateway/agent/agent.ts';
+import {
+  startAgent,
+  stopLeftoverProxy,
+  type Agent,
+  type AgentOptions,
+} from '../../reconciler/gateway/agent/agent.ts';
 import { createAgentGateways } from '../../reconciler/gateway/agents.ts';
 import type { GatewayView, ServerView, Split } from '../../reconciler/model/split.ts';
 import { sendRequests, startLoad } from './clients.ts';
@@ -296,6 +302,38 @@ withHaproxy('an agent with HAProxy', () => {
     expect(seen.byStatus).toEqual({ 200: seen.total });
     const { counters } = (await viewOf(next)).versions[0] ?? {};
     expect(counters?.requests).toBe(seen.total + 100);
+  });
+
+  it('loses no request when the agent is killed, and counts on when it is back', async () => {
+    const stateDir = newFolder();
+    const own = await origin();
+    const tasks = [makeTask('a.0', '/a', own.port, '127.0.0.1')];
+    const split = makeSplit({ port: await freePort(), versions: [appVersion('/a', 10_000)] });
+    const child = fork(path.join(import.meta.dirname, 'agent-child.ts'), [
+      JSON.stringify({ stateDir, tasks, split }),
+    ]);
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    ends.push(() => stopLeftoverProxy(stateDir));
+    ends.push(async () => {
+      child.kill('SIGKILL');
+      await gone;
+    });
+    await new Promise((resolve) => child.once('message', resolve));
+    await until(
+      async () => (await sendRequests({ port: split.port, requests: 1 })).byStatus['200'] === 1,
+    );
+    const load = startLoad({ port: split.port, clients: 2 });
+    child.kill('SIGKILL');
+    await gone;
+    await sendRequests({ port: split.port, requests: 50 });
+    const next = await agentWith({ stateDir, proxy: 'haproxy', tasks: fakeFeed(tasks) });
+    await becomes(next, 'a.0', { state: 'up' });
+    const seen = await load.stop();
+    expect(seen.failed).toBe(0);
+    expect(seen.byStatus).toEqual({ 200: seen.total });
+    const { counters } = (await viewOf(next)).versions[0] ?? {};
+    expect(counters?.requests).toBe(seen.total + 51);
+    expect(counters?.status2xx).toBe(seen.total + 51);
   });
 
   it('starts HAProxy again when somebody ends it', async () => {

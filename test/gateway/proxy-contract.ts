@@ -205,6 +205,7 @@ export function proxyContract(name: string, makeProxy: () => Promise<Proxy>): vo
       expect(seen.byVersion).toEqual({ 'v2:name': 300, 'v3:name': 100 });
       expect(await view(gateway.name)).toMatchObject({ weights: { '/v1': 6_000 } });
       await own[0]?.[0]?.reopen();
+      await put(gateway);
       await settled(gateway);
       const again = await sendRequests({ port: gateway.port, requests: 100 });
       expect(again.byVersion).toEqual({ 'v1:name': 60, 'v2:name': 30, 'v3:name': 10 });

@@ -54,7 +54,7 @@ export class AgentCore {
 
   async state(signal: AbortSignal): Promise<AgentView> {
     const { node, proxy, keeper } = this.#options;
-    const seen = await proxy.observe(signal);
+    const seen = await this.#observe(signal);
     return {
       node,
       gateways: keeper.views(seen),
@@ -67,10 +67,10 @@ export class AgentCore {
   }
 
   async put(split: Split, signal: AbortSignal): Promise<GatewayView> {
-    const { keeper, proxy } = this.#options;
+    const { keeper } = this.#options;
     await this.#change(() => keeper.put(split));
     this.#watch?.lookSoon();
-    const views = keeper.views(await proxy.observe(signal));
+    const views = keeper.views(await this.#observe(signal));
     const view = views.find((each) => each.split.gateway === split.gateway);
     if (view !== undefined) return view;
     throw new DriverError('gateway-removed', `gateway ${split.gateway} was removed meanwhile`, {
@@ -119,6 +119,14 @@ export class AgentCore {
     }
   }
 
+  /** Whoever looks at the proxy learns at once who is down, before anything else is applied. */
+  async #observe(signal: AbortSignal): Promise<ProxyView> {
+    const { proxy, keeper } = this.#options;
+    const seen = await proxy.observe(signal);
+    if (keeper.learnChecks(seen)) this.#changeLater(() => true);
+    return seen;
+  }
+
   async #followChecks(): Promise<void> {
     const { signal } = this.#ending;
     while (!signal.aborted) {
@@ -128,10 +136,10 @@ export class AgentCore {
   }
 
   async #lookAtChecks(): Promise<void> {
-    const { proxy, keeper, logger } = this.#options;
+    const { keeper, logger } = this.#options;
     try {
-      const seen: ProxyView = await proxy.observe(this.#ending.signal);
-      await this.#change(() => keeper.learnChecks(seen));
+      await this.#observe(this.#ending.signal);
+      await this.#change(() => false);
       if (keeper.awaitsWord) this.#watch?.lookSoon();
     } catch (error) {
       if (this.#ending.signal.aborted) return;

@@ -8,7 +8,8 @@ import { readAgentState } from './agent-state.ts';
 import { startApi, type Desk, type Listen } from './api.ts';
 import { createEmbeddedProxy } from './embedded/embedded-proxy.ts';
 import { createHaproxyProxy } from './haproxy/haproxy-proxy.ts';
-import { findVersion } from './haproxy/master.ts';
+import { haproxyFiles } from './haproxy/haproxy-files.ts';
+import { findVersion, stopMaster } from './haproxy/master.ts';
 import { Keeper } from './keeper.ts';
 import { TUNING, type Proxy, type ProxyTuning } from './proxy.ts';
 import { lockState } from './state-lock.ts';
@@ -92,12 +93,24 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
 }
 
+/**
+ * Ends the HAProxy of a state folder whose agent is dead; false if none runs. A living agent is to be
+ * asked by `POST /v1/stop` instead.
+ */
+export function stopLeftoverProxy(stateDir: string): Promise<boolean> {
+  return stopMaster(haproxyFiles(stateDir));
+}
+
 async function chooseProxy(options: AgentOptions): Promise<Proxy> {
   const tuning = { ...TUNING, ...options.tuning };
   const bindHost = options.bindHost ?? '127.0.0.1';
   const binary = options.haproxyBinary ?? 'haproxy';
   const { logger, stateDir } = options;
-  if (options.proxy === 'embedded') return createEmbeddedProxy({ bindHost, tuning });
+  if (options.proxy === 'embedded') {
+    // One that an earlier agent left would hold the ports.
+    if (await stopLeftoverProxy(stateDir)) logger.info('ended the HAProxy of an earlier agent');
+    return createEmbeddedProxy({ bindHost, tuning });
+  }
   const version = await findVersion(binary);
   if (version !== undefined && isRecent(version)) {
     return createHaproxyProxy({ binary, folder: stateDir, bindHost, tuning, logger });

@@ -57,6 +57,7 @@ const CONFLICTS: ReadonlySet<string> = new Set([
 
 export async function startApi(options: ApiOptions): Promise<Api> {
   const app = fastify({ bodyLimit: BODY_LIMIT, routerOptions: { maxParamLength: 100 } });
+  refuseBrowsers(app);
   if (options.token !== undefined) requireToken(app, options.token);
   addRoutes(app, options.desk);
   app.setErrorHandler(async (error, _request, reply) => {
@@ -110,6 +111,16 @@ function addRoutes(app: FastifyInstance, desk: Desk): void {
 
 function invalid(message: string): { error: { code: string; message: string } } {
   return { error: { code: 'split-invalid', message } };
+}
+
+/** Without a token, a page in a browser on this host could else reach the agent behind its back. */
+function refuseBrowsers(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const { origin, 'sec-fetch-site': site } = request.headers;
+    if (origin === undefined && site === undefined) return undefined;
+    const message = 'this address is not for browsers';
+    return reply.code(403).send({ error: { code: 'browser-refused', message } });
+  });
 }
 
 function requireToken(app: FastifyInstance, token: string): void {

@@ -12,7 +12,8 @@ export interface Proxy {
   readonly abilities: GatewayAbilities;
   /**
    * Makes the proxy true to these gateways and to no others. A fault of one gateway (its port is
-   * taken) stops no other: it shows in `observe`. Servers settle in the background.
+   * taken) stops no other: it shows in `observe`. Servers settle in the background. One whose check
+   * failed may wait for the `apply` after the `observe` that told so before it serves again.
    */
   apply(gateways: readonly ProxyGateway[], signal: AbortSignal): Promise<void>;
   observe(signal: AbortSignal): Promise<ProxyView>;

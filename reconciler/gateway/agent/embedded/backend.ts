@@ -19,6 +19,8 @@ export interface Upstream {
   readonly agent: http.Agent;
   check: RunningCheck;
   mode: ProxyServer['mode'];
+  /** Falls that were reported, and those that whoever commands the proxy has answered. */
+  readonly falls: { reported: number; answered: number };
   /** Milliseconds since when it is no longer named; undefined while it is. */
   leavingSince: number | undefined;
   /** Ends one open session each. */
@@ -82,6 +84,7 @@ export class Backend {
       const upstream = this.#upstreams.get(key) ?? this.#add(key, server, holdMs);
       if (!sameCheck) this.#recheck(upstream);
       upstream.mode = server.mode;
+      upstream.falls.answered = upstream.falls.reported;
       upstream.leavingSince = undefined;
     }
     for (const [key, upstream] of this.#upstreams) {
@@ -117,9 +120,10 @@ export class Backend {
     this.#upstreams.clear();
   }
 
+  /** What it is like; whoever asks has heard of every server that fell. */
   view(): ProxyVersionView {
     const { id, name } = this.version;
-    const servers = [...this.#upstreams.values()].map(viewOf);
+    const servers = [...this.#upstreams.values()].map(report);
     const counters = { ...this.#counted, inFlight: this.sessions };
     return { id, name, servers, sessions: this.sessions, counters };
   }
@@ -135,6 +139,7 @@ export class Backend {
       mode,
       agent: new http.Agent({ keepAlive: true, timeout: IDLE_CONNECTION_MS }),
       check: startCheck({ host, port, ...rules, from: UNCHECKED }),
+      falls: { reported: 0, answered: 0 },
       leavingSince: undefined,
       sessions: new Set(),
     };
@@ -150,18 +155,28 @@ export class Backend {
   }
 }
 
+/**
+ * A server whose check failed stays out until that was reported and answered: it may be another one
+ * by now, and only whoever knows the tasks can tell.
+ */
 function mayServe(upstream: Upstream): boolean {
-  const { mode, leavingSince, check } = upstream;
-  return mode === 'serve' && leavingSince === undefined && check.record.state === 'up';
+  return upstream.mode === 'serve' && upstream.leavingSince === undefined && isUp(upstream);
 }
 
-function viewOf(upstream: Upstream): ProxyServerView {
+function isUp({ check, falls }: Upstream): boolean {
+  return check.record.state === 'up' && check.record.falls === falls.answered;
+}
+
+function report(upstream: Upstream): ProxyServerView {
+  const { record } = upstream.check;
+  upstream.falls.reported = record.falls;
   const leaving = upstream.leavingSince !== undefined || upstream.mode === 'drain';
+  const waits = upstream.mode === 'serve' && record.state === 'up' && !isUp(upstream);
   return {
     id: upstream.id,
     address: `${upstream.host}:${String(upstream.port)}`,
-    state: leaving ? 'draining' : upstream.check.record.state,
-    falls: upstream.check.record.falls,
+    state: leaving ? 'draining' : waits ? 'checking' : record.state,
+    falls: record.falls,
     sessions: upstream.sessions.size,
   };
 }

@@ -3,6 +3,8 @@ import type http from 'node:http';
 /** Belong to one connection, not to the message (RFC 9110, 7.6.1). */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
+  // Node has answered it already.
+  'expect',
   'keep-alive',
   'proxy-connection',
   'te',

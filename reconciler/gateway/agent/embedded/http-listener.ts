@@ -18,7 +18,12 @@ export interface ListenerOptions {
 
 /** The HTTP side of one gateway. Not listening yet. */
 export function createHttpServer(options: ListenerOptions): http.Server {
-  const server = http.createServer({ keepAliveTimeout: 65_000, requestTimeout: 0 });
+  const server = http.createServer({
+    keepAliveTimeout: 65_000,
+    requestTimeout: 0,
+    // An offer to speak HTTP/2 is declined by answering; other upgrades are passed through.
+    shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() !== 'h2c',
+  });
   server.on('request', (request: http.IncomingMessage, response: http.ServerResponse) => {
     const backend = options.chooser.choose();
     if (backend === undefined) {

@@ -7,6 +7,9 @@ import { Haproxy, type HaproxyOptions } from './haproxy.ts';
 
 /** While somebody waits for a check or for a last session, the next look comes this soon (ms). */
 const SETTLE_MS = 100;
+/** A session may last for hours: after so many looks they come less often. */
+const PATIENCE = 50;
+const SETTLE_SLOWLY_MS = 500;
 
 /** HAProxy 2.6 or newer as a process of its own that outlives the agent. */
 export async function createHaproxyProxy(options: HaproxyOptions): Promise<Proxy> {
@@ -19,17 +22,21 @@ export async function createHaproxyProxy(options: HaproxyOptions): Promise<Proxy
   const turns = createTurns();
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  let looks = 0;
 
   function settle(): Promise<void> {
     return turns.take(async () => {
       if (closed) return;
       clearTimeout(timer);
-      if (await haproxy.settle()) {
+      const unsettled = await haproxy.settle();
+      looks = unsettled ? looks + 1 : 0;
+      if (unsettled) {
+        const delay = looks > PATIENCE ? SETTLE_SLOWLY_MS : SETTLE_MS;
         timer = setTimeout(() => {
           settle().catch((error: unknown) => {
             options.logger.warn({ err: error }, 'HAProxy does not settle');
           });
-        }, SETTLE_MS);
+        }, delay);
         timer.unref();
       }
     });

@@ -39,7 +39,12 @@ type Fault = { readonly code: string; readonly message: string };
 
 /** A configuration that failed is tried again after this long, or when it changes (ms). */
 const RETRY_MS = 10_000;
+/**
+ * Counters are saved this often, and at once when a worker or the owner of a slot is new: an agent
+ * that was killed then finds where they stood, and what HAProxy counted since.
+ */
 const SAVE_TALLY_MS = 5_000;
+const NEVER_SAVED = { at: -Infinity, text: '' };
 /** `del server` is repeated until the last idle connection is gone. */
 const EXPECTED = /^(?:New server registered|Server deleted|Server still has connections)/u;
 
@@ -65,7 +70,8 @@ export class Haproxy {
   #failed: { readonly text: string; readonly at: number; readonly error: DriverError } | undefined;
   #reloads = 0;
   #first = true;
-  #savedAt = 0;
+  #savedSlots = '';
+  #savedTally = NEVER_SAVED;
 
   constructor(
     options: HaproxyOptions,
@@ -90,14 +96,14 @@ export class Haproxy {
       await this.#restructure(worker, rows, before);
       rows = await this.#collect();
     }
-    await writeSlots(this.#files, this.#table);
+    await this.#saveSlots();
     this.#current().ownerOf = ownersOf(this.#table);
     const mapsChanged = await this.#settleMaps();
     const servers = await this.#settleServers(rows);
     this.#first = false;
     if (mapsChanged || servers.changed) await this.#save(await readRows(this.#current().session));
     await this.#saveTally();
-    return servers.unsettled || this.#old.length > 0;
+    return servers.unsettled;
   }
 
   async observe(): Promise<ProxyView> {
@@ -188,6 +194,7 @@ export class Haproxy {
     const { worker: pid } = await startMaster(this.#options.binary, this.#files);
     if (pid === undefined) return;
     this.#worker = await attachWorker(this.#files, pid);
+    this.#savedTally = NEVER_SAVED;
     this.#running = this.#hashOf(this.#table);
     this.#options.logger.info({ pid }, 'HAProxy started');
   }
@@ -249,7 +256,7 @@ export class Haproxy {
   async #restructure(worker: Worker, rows: Rows, before: readonly GatewaySlots[]): Promise<void> {
     const wanted = this.#table;
     try {
-      await writeSlots(this.#files, wanted);
+      await this.#saveSlots();
       await this.#reload(worker, rows);
       this.#failed = undefined;
     } catch (error) {
@@ -294,6 +301,7 @@ export class Haproxy {
     this.#worker = await attachWorker(this.#files, pid);
     this.#worker.ownerOf = ownersOf(this.#table);
     this.#old.push(worker);
+    this.#savedTally = NEVER_SAVED;
     this.#reloads += 1;
     this.#running = this.#hashOf(this.#table);
     this.#options.logger.info({ pid }, 'HAProxy loaded a new structure');
@@ -364,10 +372,21 @@ export class Haproxy {
     await replaceFile(this.#files.config, this.#render(this.#table, rows));
   }
 
+  /** Before a reload, so that a new agent knows who lives where. */
+  async #saveSlots(): Promise<void> {
+    const text = JSON.stringify(this.#table);
+    if (text === this.#savedSlots) return;
+    this.#savedTally = NEVER_SAVED;
+    await writeSlots(this.#files, this.#table);
+    this.#savedSlots = text;
+  }
+
   async #saveTally(): Promise<void> {
-    if (performance.now() - this.#savedAt < SAVE_TALLY_MS) return;
-    this.#savedAt = performance.now();
-    await writeTally(this.#files, this.#tally);
+    const now = performance.now();
+    if (now - this.#savedTally.at < SAVE_TALLY_MS) return;
+    const text = JSON.stringify(this.#tally);
+    if (text !== this.#savedTally.text) await writeTally(this.#files, this.#tally);
+    this.#savedTally = { at: now, text };
   }
 
   #wantedMaps(table: readonly GatewaySlots[]): Maps {

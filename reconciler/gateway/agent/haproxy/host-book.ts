@@ -19,7 +19,7 @@ export function createHostBook(): HostBook {
     const known = book.get(host);
     if (known !== undefined && performance.now() - known.at < KEEP_MS) return;
     try {
-      const { address } = await lookup(host, { family: 4 });
+      const { address } = await lookup(host, { order: 'ipv4first' });
       book.set(host, { address, at: performance.now() });
     } catch {
       if (known !== undefined) book.set(host, { ...known, at: performance.now() });

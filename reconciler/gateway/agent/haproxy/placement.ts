@@ -1,6 +1,6 @@
 import type { ProxyGateway, ProxyTuning } from '../proxy.ts';
 import type { ConfiguredGateway } from './config.ts';
-import { serverText } from './server-plan.ts';
+import { addressText, serverText } from './server-plan.ts';
 import { backendName, serverName, type GatewaySlots } from './slots.ts';
 import { isDraining, isInMaintenance, type StatRow } from './stats.ts';
 import { ownerKey } from './view.ts';
@@ -66,7 +66,7 @@ function serverLines(
     const row = seen.find((each) => each.server === serverName(server.id));
     const address = addressOf(server.host);
     if (row === undefined || address === undefined || isInMaintenance(row)) return [];
-    if (row.address !== `${address}:${String(server.port)}`) return [];
+    if (row.address !== addressText(address, server.port)) return [];
     const weight = isDraining(row) ? 0 : row.weight;
     return [serverText(server, version, { address, tuning, weight })];
   });

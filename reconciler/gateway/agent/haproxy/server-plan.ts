@@ -1,3 +1,5 @@
+import net from 'node:net';
+
 import type { ProxyGateway, ProxyServer, ProxyTuning, ProxyVersion } from '../proxy.ts';
 import { backendName, serverName, slotOf, type GatewaySlots } from './slots.ts';
 import { checkPasses, isDraining, isInMaintenance, type StatRow } from './stats.ts';
@@ -53,13 +55,18 @@ export function serverText(
   const inter = version.check?.intervalMs ?? input.tuning.checkIntervalMs;
   return [
     serverName(server.id),
-    `${input.address}:${String(server.port)}`,
+    addressText(input.address, server.port),
     `check inter ${String(inter)}ms fastinter ${String(Math.min(250, inter))}ms`,
     `downinter ${String(Math.min(1_000, inter))}ms fall 2 rise 2`,
     // One refused connection and one failed check, which then comes at once, put a server down.
     'observe layer4 error-limit 1 on-error sudden-death',
     `weight ${String(input.weight)}`,
   ].join(' ');
+}
+
+/** As HAProxy writes addresses: an IPv6 one in brackets. */
+export function addressText(address: string, port: number): string {
+  return `${net.isIPv6(address) ? `[${address}]` : address}:${String(port)}`;
 }
 
 /** A gateway's version with the name of its backend; undefined while it has no slot. */
@@ -107,7 +114,7 @@ function planServer(
   if (address === undefined) return undefined;
   const row = rows.find((each) => each.server === serverName(server.id));
   if (row === undefined) return planNew(backend, server, { version, address, input });
-  if (row.address !== `${address}:${String(server.port)}`) return undefined;
+  if (row.address !== addressText(address, server.port)) return undefined;
   return planKnown(row, server, version, input);
 }
 
