@@ -29,8 +29,15 @@ export interface AppContext {
 /** Pace of a version whose rollout nobody remembers: the defaults of design section 7. */
 const DEFAULT_PACE: Pace = { drainMs: 30_000, warmMs: 120_000, keepMs: 3_600_000 };
 
-export function paceOf(version: Version): Pace {
-  return version.record.pace ?? DEFAULT_PACE;
+/** How a version leaves: by its own rollout, as remembered, or else by that of its successor. */
+export function paceOf(world: World, version: Version): Pace {
+  const heir = world.versions.find(
+    (one) =>
+      one.desired !== undefined &&
+      one.deployment === version.deployment &&
+      one.cluster === version.cluster,
+  );
+  return version.desired?.rollout ?? version.record.pace ?? heir?.desired?.rollout ?? DEFAULT_PACE;
 }
 
 export function scaleTo(version: Version, instances: number, why: string): Action {
@@ -48,7 +55,7 @@ export function isEmptied(world: World, version: Version, outSince: number): boo
   const sessions = world.gateways
     .flatMap((gateway) => viewsOf(gateway, version.id))
     .reduce((sum, view) => sum + view.sessions, 0);
-  return sessions === 0 || world.now >= outSince + paceOf(version).drainMs;
+  return sessions === 0 || world.now >= outSince + paceOf(world, version).drainMs;
 }
 
 /**

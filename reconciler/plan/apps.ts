@@ -34,9 +34,9 @@ export function planApp(of: AppContext): AppPlan {
 function planMissing(of: AppContext): AppPlan {
   const { world, version, rejected } = of;
   const { desired } = version;
-  const none = { record: null, state: rejected ? ('rejected' as const) : ('absent' as const) };
   if (desired === undefined || rejected || version.wanted === 0) {
-    return { ...none, actions: [], note: '', warnings: [] };
+    const state = rejected ? 'rejected' : 'absent';
+    return { state, record: null, actions: [], note: '', warnings: [] };
   }
   const labels = {
     ...(desired.definition['labels'] as JsonObject | undefined),
@@ -45,7 +45,9 @@ function planMissing(of: AppContext): AppPlan {
   const definition = { ...desired.definition, id: version.id, instances: version.wanted, labels };
   const why = `${serviceKey(version)} has no app yet`;
   return {
-    ...none,
+    state: 'absent',
+    // How it is to leave is known before it is there.
+    record: { wanted: version.wanted, pace: paceFrom(desired.rollout) },
     actions: [{ kind: 'create-app', id: version.id, definition, why }],
     note: 'being created',
     warnings: version.drift.map((aspect) => driftText(version, aspect)),
@@ -81,13 +83,12 @@ function stateOf(of: AppContext): Pick<AppPlan, 'state' | 'note'> {
 function rememberApp(of: AppContext): AppRecord {
   const { version, world } = of;
   const { record, app, desired } = version;
-  const isUntouched = record.configAt === undefined && version.drift.length === 0;
-  const configAt = isUntouched ? app?.configAt : record.configAt;
+  const configAt = version.drift.length === 0 ? app?.configAt : record.configAt;
   // Nobody remembers what git asked for before: from here on another number is a commit.
   const isKnown = record.wanted !== undefined && app?.instances !== version.wanted;
   const draining = drainingSince(of);
   return {
-    ...(!of.rejected && !of.isStable && clockOf(world, version)),
+    ...(!of.rejected && !of.isStable && version.routed && clockOf(world, version)),
     ...(configAt !== undefined && { configAt }),
     wanted: isKnown ? record.wanted : version.wanted,
     ...((record.wasStable ?? of.isStable) && { wasStable: true as const }),
@@ -113,7 +114,7 @@ function planRejected(of: AppContext, record: AppRecord): Omit<AppPlan, 'warning
   if (app === undefined || !out) return { ...base, record, note: 'losing its traffic' };
   const outSince = record.outSince ?? world.now;
   const next = { ...record, outSince };
-  const parkAt = outSince + paceOf(version).keepMs;
+  const parkAt = outSince + paceOf(world, version).keepMs;
   if (!isEmptied(world, version, outSince)) return { ...base, record: next, note: 'draining' };
   if (app.instances === 0) return { ...base, record: next, note: 'parked' };
   const isCrashing = version.ready === 0 && (record.failures?.length ?? 0) > 0;

@@ -1,9 +1,9 @@
 import type { Action } from '../model/action.ts';
 import type { DesiredGateway, RouteMember, VersionPort } from '../model/desired.ts';
 import { serviceKey } from '../model/desired.ts';
-import { stableText } from '../model/json.ts';
 import type { GatewayMemory, Split, SplitVersion } from '../model/split.ts';
 import { sameVector, weightOf } from '../model/weights.ts';
+import { isSame } from './equality.ts';
 import type { PathDecision } from './path.ts';
 import type { Gateway, Version, World } from './world.ts';
 import { memberId, routesTo, versionOf } from './world.ts';
@@ -148,5 +148,5 @@ export function applyActions(
 }
 
 function sameContent(a: Split, b: Split): boolean {
-  return stableText({ ...a, generation: 0 }) === stableText({ ...b, generation: 0 });
+  return isSame({ ...a, generation: 0 }, { ...b, generation: 0 });
 }

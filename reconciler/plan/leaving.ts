@@ -13,7 +13,7 @@ export function planLeaving(of: AppContext, mayGo: boolean): AppPlan {
   if (!mayGo) return { ...plan, state: 'kept', note: 'left git; waits for an approval' };
   const heir = heirNote(of);
   if (heir !== undefined) return { ...plan, record: withoutClock(of), note: heir };
-  const pace = paceOf(version);
+  const pace = paceOf(world, version);
   const outSince = record.outSince ?? world.now;
   const next: AppRecord = { ...withoutClock(of), outSince };
   if (app.instances === 0 && app.tasksRunning + app.tasksStaged === 0) {
@@ -52,7 +52,7 @@ function withoutClock(of: AppContext): AppRecord {
 function planParked(of: AppContext, record: AppRecord): AppPlan {
   const { version, world } = of;
   const parkedAt = record.parkedAt ?? world.now;
-  const goes = parkedAt + paceOf(version).keepMs;
+  const goes = parkedAt + paceOf(world, version).keepMs;
   const next = { ...record, parkedAt };
   const plan = { record: next, warnings: [], state: 'parked' as const };
   if (world.now < goes)

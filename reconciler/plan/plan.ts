@@ -1,6 +1,5 @@
 import type { Action } from '../model/action.ts';
 import type { RecordPatch } from '../model/record.ts';
-import { stableText } from '../model/json.ts';
 import type { Phase, UnitStatus } from '../model/status.ts';
 import { serviceKey } from '../model/desired.ts';
 import { weightOf } from '../model/weights.ts';
@@ -8,6 +7,7 @@ import type { AppContext, AppPlan } from './app-plan.ts';
 import { planApp } from './apps.ts';
 import type { Victims } from './composition.ts';
 import type { GatewayPlan } from './gateway.ts';
+import { isSame } from './equality.ts';
 import { planGateway } from './gateway.ts';
 import type { Plan, PlanInput } from './input.ts';
 import { planLeaving } from './leaving.ts';
@@ -153,7 +153,7 @@ function changed<T>(
   const changes: Record<string, T | null> = {};
   for (const [key, value] of after) {
     const old = before[key];
-    if (value === null ? old === undefined : stableText(value) === stableText(old ?? {})) continue;
+    if (value === null ? old === undefined : isSame(value, old ?? {})) continue;
     changes[key] = value;
   }
   return changes;

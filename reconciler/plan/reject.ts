@@ -15,6 +15,9 @@ import { hasChecks, hasSeat, isReady, neededOf } from './world.ts';
 /** A look is never worth more than this on a version's clock: nobody watched in between. */
 const LOOK_WORTH_MS = 30_000;
 
+/** In the place of the last look: the clock stands still. */
+const STOPPED = 0;
+
 /** This many tasks of its own fault reject a version before its deadline. */
 function failureLimit(version: Version): number {
   return Math.max(3, 2 * version.wanted);
@@ -105,10 +108,10 @@ export function clockOf(world: World, version: Version): Pick<AppRecord, 'progre
     return record.failures ? { failures: record.failures } : {};
   }
   const failures = failuresAfter(record, world.input.details[version.id]);
-  const worthMs = isTimed(world, version, app) ? worth(world, record) : 0;
-  const spentMs = (record.progress?.spentMs ?? 0) + worthMs;
   return {
-    progress: { spentMs, lookedAt: world.now },
+    progress: isTimed(world, version, app)
+      ? { spentMs: spentOf(record) + worth(world, record), lookedAt: world.now }
+      : { spentMs: spentOf(record), lookedAt: STOPPED },
     ...(failures.length > 0 && { failures }),
   };
 }
@@ -127,9 +130,15 @@ function isTimed(world: World, version: Version, app: ActualApp): boolean {
   return version.healthKnown || !hasChecks(app) || app.tasksHealthy === 0;
 }
 
+function spentOf(record: AppRecord): number {
+  return record.progress?.spentMs ?? 0;
+}
+
 function worth(world: World, record: AppRecord): number {
   const since = record.progress?.lookedAt;
-  return since === undefined ? 0 : Math.min(Math.max(0, world.now - since), LOOK_WORTH_MS);
+  return since === undefined || since === STOPPED
+    ? 0
+    : Math.min(Math.max(0, world.now - since), LOOK_WORTH_MS);
 }
 
 function failuresAfter(record: AppRecord, detail: AppDetail | undefined): readonly string[] {

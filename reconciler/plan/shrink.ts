@@ -83,8 +83,8 @@ function isDrained(of: AppContext, taskId: string, since: number): boolean {
   return servers.every((server) => server.sessions === 0) || world.now >= since + drainOf(of);
 }
 
-function drainOf(of: AppContext): number {
-  return (of.version.desired?.rollout ?? paceOf(of.version)).drainMs;
+function drainOf({ world, version }: AppContext): number {
+  return paceOf(world, version).drainMs;
 }
 
 /** Kills instances that no proxy gives requests, youngest first, until `goal` are left. */

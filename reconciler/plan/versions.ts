@@ -73,7 +73,8 @@ function pairDesired(pairing: Pairing, desired: DesiredVersion): Version {
     .filter((app) => app.digest === desired.digest && serviceKey(app) === serviceKey(desired))
     .map((app) => ({ app, ...driftOf(input, app, desired) }));
   const rank = (id: string): number => (gateways.some((g) => weightOf(g.weights, id) > 0) ? 0 : 1);
-  rated.sort((a, b) => rank(a.app.id) - rank(b.app.id));
+  // Who serves stays; else who is what git asks for.
+  rated.sort((a, b) => rank(a.app.id) - rank(b.app.id) || a.aspects.length - b.aspects.length);
   const best = rated.find((one) => !one.replaced);
   const id = best?.app.id ?? newId(pairing, desired);
   const routed = isRouted(input, desired);

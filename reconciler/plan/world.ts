@@ -6,6 +6,7 @@ import type { GatewayMemory, GatewayView, Split, VersionView } from '../model/sp
 import { vectorOf } from '../model/split.ts';
 import type { Vector } from '../model/weights.ts';
 import { sameVector, weightOf } from '../model/weights.ts';
+import { isSame } from './equality.ts';
 import type { PlanInput } from './input.ts';
 import type { Version } from './versions.ts';
 import { pairVersions } from './versions.ts';
@@ -123,7 +124,7 @@ function gatewayOf(input: PlanInput, name: string): Gateway {
     name,
     nodes,
     behind: inForce ? behindOf(nodes, inForce) : [],
-    forked: held.some((split) => stableText(split) !== stableText(inForce)),
+    forked: held.some((split) => !isSame(split, inForce)),
     weights,
     settled: inForce !== undefined && nodes.every((node) => isSettled(node, inForce, weights)),
     memory: memoryOf(record, inForce),
@@ -137,15 +138,15 @@ function gatewayOf(input: PlanInput, name: string): Gateway {
 function newest(nodes: readonly GatewayNode[]): readonly Split[] {
   const splits = nodes.flatMap((node) => (node.view ? [node.view.split] : []));
   const generation = Math.max(...splits.map((split) => split.generation));
-  return splits
-    .filter((split) => split.generation === generation)
-    .sort((a, b) => (stableText(a) < stableText(b) ? -1 : 1));
+  const top = splits.filter((split) => split.generation === generation);
+  if (top.every((split) => isSame(split, top[0]))) return top.slice(0, 1);
+  return top.sort((a, b) => (stableText(a) < stableText(b) ? -1 : 1));
 }
 
 function behindOf(nodes: readonly GatewayNode[], inForce: Split): readonly string[] {
   return nodes
     .filter((node) => node.error === undefined)
-    .filter(({ view }) => view === undefined || stableText(view.split) !== stableText(inForce))
+    .filter(({ view }) => view === undefined || !isSame(view.split, inForce))
     .map((node) => node.node);
 }
 
@@ -163,8 +164,6 @@ function memoryOf(record: GatewayRecord | undefined, inForce: Split | undefined)
 function isSettled(node: GatewayNode, inForce: Split, weights: Vector): boolean {
   if (node.error !== undefined || node.view === undefined) return false;
   return (
-    node.view.applied &&
-    stableText(node.view.split) === stableText(inForce) &&
-    sameVector(node.view.weights, weights)
+    node.view.applied && isSame(node.view.split, inForce) && sameVector(node.view.weights, weights)
   );
 }

@@ -125,7 +125,9 @@ function appTrouble(world: Simulation, versions: readonly DesiredVersion[]): str
     (app) =>
       !versions.some((one) => one.digest === app.digest && serviceKey(one) === serviceKey(app)),
   );
-  // What stable still needs stays for as long as its successor is rejected.
-  if (extra && !anyBad) return `${extra.id} is still there`;
+  // What stable still needs stays for as long as its successor is rejected. Nobody remembers how
+  // long an old one was to stay: then it is the default, an hour.
+  const isParked = extra?.instances === 0 && world.memoryLost;
+  if (extra && !anyBad && !isParked) return `${extra.id} is still there`;
   return undefined;
 }

@@ -243,7 +243,7 @@ export class FakeGateways implements Gateways {
 
   // oxlint-disable-next-line typescript/require-await
   async observe(): Promise<readonly NodeView[]> {
-    return structuredClone(this.nodes.map((node) => node.view(this.#clock(), this.#owner)));
+    return this.nodes.map((node) => node.view(this.#clock(), this.#owner));
   }
 
   // oxlint-disable-next-line typescript/require-await
