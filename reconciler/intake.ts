@@ -115,6 +115,17 @@ export class Follower {
     if (facts[FINGERPRINT] !== fingerprint) journal.setFact(FINGERPRINT, fingerprint);
     const gave = JSON.stringify(this.#compiled?.gave ?? []);
     if (facts[GAVE] !== gave) journal.setFact(GAVE, gave);
+    this.#dropApproval(facts, [facts[HEAD], head]);
+    this.#dropApproval(facts, [facts[FINGERPRINT], fingerprint]);
+  }
+
+  /** What was approved is adopted now: the next such doubt asks again. */
+  #dropApproval(
+    facts: Readonly<Record<string, string>>,
+    list: readonly (string | undefined)[],
+  ): void {
+    const key = `approved.${holdId(list.map((one) => one ?? ''))}`;
+    if (facts[key] !== undefined) this.#options.journal.setFact(key, undefined);
   }
 
   /** Nothing is recomputed that did not change. */

@@ -27,20 +27,27 @@ export interface PassResult {
   readonly lookAgainAt?: number;
   /** The fault that ended the pass early. */
   readonly fault?: DriverError;
+  /** True if it was the proxies that failed. */
+  readonly gatewaysFailed?: true;
 }
 
-/** One plan-act of one unit: observe details, plan, act in order, stop at the first failure. */
+/**
+ * One plan-act of one unit: observe details, plan, act in order, stop at the first failure. A unit
+ * that rests after a fault only goes back to stable (law 17).
+ */
 export async function pass(
   ports: PassPorts,
   seen: Omit<PlanInput, 'details'>,
-  signal: AbortSignal,
+  how: { readonly signal: AbortSignal; readonly resting: boolean },
 ): Promise<PassResult> {
+  const { signal, resting } = how;
   const observed = await detailsOf(ports.platform, seen, signal);
   const input = { ...seen, details: observed.details };
   const now = ports.clock();
   const decided = plan(input, now);
   ports.watch?.(input, decided, now);
-  const outcome = await act(ports, decided.actions, decided.status, signal);
+  const due = decided.actions.filter((action) => !resting || action.wayBack === true);
+  const outcome = await act(ports, due, decided.status, signal);
   const fault = outcome.fault ?? observed.fault;
   const { status } = decided;
   return {
@@ -48,10 +55,15 @@ export async function pass(
     acted: outcome.acted,
     ...(decided.lookAgainAt !== undefined && { lookAgainAt: decided.lookAgainAt }),
     ...(fault && { fault }),
+    ...(outcome.gatewaysFailed && { gatewaysFailed: true as const }),
   };
 }
 
 function withFault(status: UnitStatus, fault: DriverError): UnitStatus {
+  if (fault.code === 'app-exists') {
+    // An app of our id that our list does not show: its owner label is gone (law 8).
+    return { ...status, phase: 'held', reason: 'identity-lost', message: fault.message };
+  }
   const phase = status.phase === 'converged' ? 'progressing' : status.phase;
   return { ...status, phase, warnings: [...status.warnings, `${fault.code}: ${fault.message}`] };
 }
@@ -81,6 +93,7 @@ function isInMotion(seen: Omit<PlanInput, 'details'>, app: ActualApp): boolean {
     .flatMap((deployment) => deployment.versions)
     .find((one) => one.digest === app.digest && serviceKey(one) === serviceKey(app));
   const record = seen.record.apps[app.id];
+  if (record?.progress !== undefined) return true;
   if (record?.outSince !== undefined && app.instances > 1 && wanted !== undefined) return true;
   return wanted !== undefined && app.instances > wanted.instances;
 }
@@ -90,8 +103,9 @@ async function act(
   actions: readonly Action[],
   status: UnitStatus,
   signal: AbortSignal,
-): Promise<{ acted: boolean; fault?: DriverError }> {
+): Promise<{ acted: boolean; fault?: DriverError; gatewaysFailed?: boolean }> {
   let acted = false;
+  let gatewaysFailed = false;
   let fault: DriverError | undefined;
   for (const action of actions) {
     // Going back must never wait for the journal or Marathon (law 17).
@@ -109,10 +123,11 @@ async function act(
     } catch (error) {
       if (!(error instanceof DriverError)) throw error;
       fault ??= error;
+      gatewaysFailed ||= action.kind === 'apply-split' || action.kind === 'remove-gateway';
       noteFailure(ports, { action, status, error });
     }
   }
-  return { acted, ...(fault && { fault }) };
+  return { acted, gatewaysFailed, ...(fault && { fault }) };
 }
 
 async function perform(ports: PassPorts, action: Action, signal: AbortSignal): Promise<void> {

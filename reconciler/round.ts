@@ -8,8 +8,8 @@ import type { NodeView } from './model/split.ts';
 import type { Hold, Status, UnitStatus } from './model/status.ts';
 import type { PassPorts, PassResult } from './pass.ts';
 import { pass } from './pass.ts';
-import type { PruneDecision } from './plan/prune.ts';
-import { decidePrune } from './plan/prune.ts';
+import type { DriftDecision, PruneDecision } from './plan/prune.ts';
+import { decideDrift, decidePrune } from './plan/prune.ts';
 import type { Unit } from './plan/units.ts';
 import { unitsOf } from './plan/units.ts';
 import type { Platform } from './platform/port.ts';
@@ -45,8 +45,9 @@ export class Rounds {
   readonly #options: RoundOptions;
   #intake: Intake | undefined;
   readonly #rests = new Map<string, Rest>();
-  /** As shown last: an approval speaks of one of these. */
+  /** As shown last: an approval speaks of one of these, a retry of one of those. */
   #holds: readonly Hold[] = [];
+  #units: readonly UnitStatus[] = [];
 
   constructor(ports: RoundPorts, options: RoundOptions) {
     this.#ports = ports;
@@ -61,13 +62,14 @@ export class Rounds {
       this.#list(signal),
       this.#ports.gateways.observe(signal),
     ]);
-    const prune = this.#prune(intake, platform.apps, nodes);
-    const results = await this.#passes({ intake, apps: platform.apps, nodes, prune }, signal);
+    const doubt = this.#doubt(intake, platform.apps, nodes);
+    this.#tidy(doubt, nodes);
+    const results = await this.#passes({ intake, apps: platform.apps, nodes, doubt }, signal);
     const looks = results.flatMap((one) =>
       one.lookAgainAt === undefined ? [] : [one.lookAgainAt],
     );
     return {
-      status: this.#statusOf({ intake, platform, prune, units: results.map((one) => one.status) }),
+      status: this.#statusOf({ intake, platform, doubt, units: results.map((one) => one.status) }),
       acted: results.some((one) => one.acted),
       ...(looks.length > 0 && { lookAgainAt: Math.min(...looks) }),
     };
@@ -105,22 +107,36 @@ export class Rounds {
     }
   }
 
-  #prune(
+  /** What has to wait for a person (law 11). Nothing is known of it while Marathon is out of sight. */
+  #doubt(
     intake: Intake,
     apps: readonly ActualApp[] | undefined,
     nodes: readonly NodeView[],
-  ): PruneDecision {
-    if (intake.desired === undefined || apps === undefined) return { mayPrune: [] };
+  ): Doubt | undefined {
+    const { desired, incomplete } = intake;
+    if (desired === undefined || apps === undefined) return undefined;
     const { budget, owner } = this.#options;
-    const { incomplete, desired } = intake;
-    return decidePrune({
-      desired,
-      apps,
-      nodes,
-      owner,
-      incomplete,
-      approved: this.#approved(),
-      budget,
+    const approved = this.#approved();
+    const record = this.#ports.journal.record();
+    return {
+      prune: decidePrune({ desired, apps, nodes, owner, incomplete, approved, budget }),
+      drift: decideDrift({ desired, apps, record, approved, budget }),
+    };
+  }
+
+  /** Approvals of what is over and nodes that are back are forgotten. */
+  #tidy(doubt: Doubt | undefined, nodes: readonly NodeView[]): void {
+    const { journal } = this.#ports;
+    const facts = journal.facts();
+    const back = nodes.filter((node) => node.error === undefined).map((node) => node.node);
+    const over = back.map((node) => `forgotten.${node}`).filter((key) => facts[key] !== undefined);
+    if (doubt) {
+      const open = new Set([...doubt.prune.left, ...doubt.drift.drifted]);
+      const approvals = Object.entries(facts).filter(([key]) => key.startsWith('approved.'));
+      over.push(...approvals.filter(([, list]) => isOver(list, open)).map(([key]) => key));
+    }
+    this.#quietly(() => {
+      for (const key of over) journal.setFact(key, undefined);
     });
   }
 
@@ -135,11 +151,11 @@ export class Rounds {
       readonly intake: Intake;
       readonly apps: readonly ActualApp[] | undefined;
       readonly nodes: readonly NodeView[];
-      readonly prune: PruneDecision;
+      readonly doubt: Doubt | undefined;
     },
     signal: AbortSignal,
   ): Promise<readonly PassResult[]> {
-    const { intake, apps, nodes, prune } = seen;
+    const { intake, apps, nodes, doubt } = seen;
     if (intake.desired === undefined) return [];
     const record = this.#ports.journal.record();
     const units = unitsOf({
@@ -153,7 +169,7 @@ export class Rounds {
     const queue = [...units.entries()];
     const worker = async (): Promise<void> => {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        results[next[0]] = await this.#passOf(next[1], { intake, prune }, signal);
+        results[next[0]] = await this.#passOf(next[1], { intake, doubt }, signal);
       }
     };
     await Promise.all(Array.from({ length: this.#options.concurrency }, worker));
@@ -163,13 +179,15 @@ export class Rounds {
   /** One unit's pass. Its fault stays its own (law 15) and makes it rest for a while. */
   async #passOf(
     unit: Unit,
-    seen: { readonly intake: Intake; readonly prune: PruneDecision },
+    seen: { readonly intake: Intake; readonly doubt: Doubt | undefined },
     signal: AbortSignal,
   ): Promise<PassResult> {
     const now = this.#ports.clock();
     const rest = this.#rests.get(unit.key);
     const revision = seen.intake.revision ?? '';
-    if (rest !== undefined && rest.until > now && rest.revision === revision) {
+    const resting = rest !== undefined && rest.until > now && rest.revision === revision;
+    // Proxies that refused a moment ago rest too; for all others the way back stays open.
+    if (resting && rest.gatewaysFailed) {
       return { status: rest.status, acted: false, lookAgainAt: rest.until };
     }
     const result = await pass(
@@ -181,12 +199,16 @@ export class Rounds {
         apps: unit.apps,
         nodes: unit.nodes,
         record: unit.record,
-        mayPrune: seen.prune.mayPrune,
+        mayPrune: seen.doubt?.prune.mayPrune ?? [],
+        keptDrift: seen.doubt?.drift.keptDrift ?? [],
         pruneQuietMs: this.#options.pruneQuietMs,
         forgotten: this.#forgotten(),
       },
-      signal,
+      { signal, resting },
     );
+    if (resting && result.fault === undefined) {
+      return { ...result, status: rest.status, lookAgainAt: rest.until };
+    }
     this.#restAfter(unit, result, revision);
     return result;
   }
@@ -199,7 +221,8 @@ export class Rounds {
     const times = (this.#rests.get(unit.key)?.times ?? 0) + 1;
     const base = REST_MS[result.fault.retry];
     const until = this.#ports.clock() + Math.min(60_000, base * 2 ** Math.min(times - 1, 6));
-    this.#rests.set(unit.key, { until, times, revision, status: result.status });
+    const { status, gatewaysFailed = false } = result;
+    this.#rests.set(unit.key, { until, times, revision, status, gatewaysFailed });
   }
 
   #forgotten(): readonly string[] {
@@ -214,12 +237,14 @@ export class Rounds {
       readonly apps: readonly ActualApp[] | undefined;
       readonly message: string;
     };
-    readonly prune: PruneDecision;
+    readonly doubt: Doubt | undefined;
     readonly units: readonly UnitStatus[];
   }): Status {
-    const { intake, platform, prune, units } = of;
-    const holds: readonly Hold[] = [intake.hold, prune.hold].filter((one) => one !== undefined);
+    const { intake, platform, doubt, units } = of;
+    const asked = [intake.hold, doubt?.prune.hold, doubt?.drift.hold];
+    const holds: readonly Hold[] = asked.filter((one) => one !== undefined);
     this.#holds = holds;
+    this.#units = units;
     return {
       at: this.#ports.clock(),
       owner: this.#options.owner,
@@ -276,11 +301,17 @@ export class Rounds {
   #retry(object: string): string | undefined {
     const { journal } = this.#ports;
     const record = journal.record();
-    const patch = retryPatch(record, object);
+    const patch = retryPatch(record, object, this.#gatewaysOf(object));
     if (patch === undefined) return `nothing of ${object} was rejected or lost`;
     journal.save(patch);
     this.#rests.clear();
     return undefined;
+  }
+
+  #gatewaysOf(deployment: string): readonly string[] {
+    return this.#units
+      .filter((one) => one.unit.split(', ').includes(deployment))
+      .flatMap((one) => one.gateways.map((gateway) => gateway.name));
   }
 
   /** What only concerns the journal must never end a round. */
@@ -293,11 +324,24 @@ export class Rounds {
   }
 }
 
+interface Doubt {
+  readonly prune: PruneDecision;
+  readonly drift: DriftDecision;
+}
+
+/** An approval of apps and gateways is over when nothing of its list waits any longer. */
+function isOver(list: string, open: ReadonlySet<string>): boolean {
+  const rows = list.split('\n');
+  const isOfApps = rows.every((row) => row.startsWith('/') || /^\d{1,5}$/u.test(row));
+  return isOfApps && rows.every((row) => !open.has(row));
+}
+
 interface Rest {
   readonly until: number;
   readonly times: number;
   readonly revision: string;
   readonly status: UnitStatus;
+  readonly gatewaysFailed: boolean;
 }
 
 const REST_MS = { soon: 1000, backoff: 2000, never: 15_000 } as const;
@@ -307,7 +351,11 @@ const REST_MS = { soon: 1000, backoff: 2000, never: 15_000 } as const;
  * names are dropped and its versions' clocks start anew; a gateway whose stable weights nobody
  * knows any more takes its heaviest version as stable.
  */
-export function retryPatch(record: UnitRecord, object: string): RecordPatch | undefined {
+export function retryPatch(
+  record: UnitRecord,
+  object: string,
+  gatewayNames: readonly string[] = [],
+): RecordPatch | undefined {
   const gateways: Record<string, GatewayRecord> = {};
   const deployments = new Set<string>();
   for (const [name, gateway] of Object.entries(record.gateways)) {
@@ -315,7 +363,8 @@ export function retryPatch(record: UnitRecord, object: string): RecordPatch | un
     const kept = memory.rejected.filter(
       (one) => name !== object && !`${one.service}/`.startsWith(`${object}/`),
     );
-    const isLost = name === object && memory.stable === undefined && memory.first !== true;
+    const isMeant = name === object || gatewayNames.includes(name);
+    const isLost = isMeant && memory.stable === undefined && memory.first !== true;
     if (kept.length === memory.rejected.length && !isLost) continue;
     for (const one of memory.rejected) deployments.add(one.service.split('/')[0] ?? '');
     gateways[name] = {

@@ -5,7 +5,7 @@ import { Follower } from '../../reconciler/intake.ts';
 import type { Journal } from '../../reconciler/journal/port.ts';
 import type { AppWrite, GatewayWrite } from '../../reconciler/model/action.ts';
 import type { MarathonApp } from '../../reconciler/model/marathon-app.ts';
-import type { Split } from '../../reconciler/model/split.ts';
+import type { Split, SplitVersion } from '../../reconciler/model/split.ts';
 import { vectorOf } from '../../reconciler/model/split.ts';
 import type { Status } from '../../reconciler/model/status.ts';
 import { WHOLE, total, vectorKey, weightOf } from '../../reconciler/model/weights.ts';
@@ -286,7 +286,9 @@ export class Simulation {
       nodes: this.nodes,
       owner: OWNER,
       now: this.now,
-      forgotten: [],
+      forgotten: Object.keys(this.journal.facts())
+        .filter((key) => key.startsWith('forgotten.'))
+        .map((key) => key.slice('forgotten.'.length)),
       journalWorks: true,
       incomplete: this.#incomplete,
       approved: [],
@@ -454,9 +456,19 @@ export class Simulation {
           input?.desired.deployments.flatMap((one) => one.versions.map((v) => v.digest)),
         );
         const bad = new Set(split?.memory.rejected.map((one) => one.digest));
+        // Of two apps of one digest the older one was tampered with and is leaving.
+        const isLatest = (one: SplitVersion): boolean =>
+          one.source.kind !== 'app' ||
+          !split?.versions.some(
+            (other) =>
+              other.id.startsWith(one.id) &&
+              other.id.length > one.id.length &&
+              other.source.kind === 'app',
+          );
         const could = split?.versions.find(
           (one) =>
             one.source.kind === 'app' &&
+            isLatest(one) &&
             !bad.has(one.source.digest) &&
             (wanted.has(one.source.digest) ||
               weightOf(split.memory.stable?.vector ?? {}, one.id) > 0) &&
@@ -483,7 +495,7 @@ export class Simulation {
     const { random, chaos } = this;
     if (random.chance(0.06)) this.#crashNow();
     if (!random.chance(chaos.world)) return;
-    this.#begin(random.between(0, 11));
+    this.#begin(random.between(0, 15));
   }
 
   #crashNow(): void {
@@ -559,6 +571,35 @@ export class Simulation {
         this.source.up = false;
         lasts('git down', 30);
         return;
+      case 11:
+      case 12: {
+        const apps = [...platform.apps.values()].filter((app) => app.id !== FOREIGN_ID);
+        if (apps.length === 0) return;
+        const app = random.pick(apps);
+        app.lockedUntil = this.now + random.between(2, 15) * 1000;
+        this.tell(`${app.id} is locked`);
+        return;
+      }
+      case 13:
+        node.wipe(OWNER);
+        this.tell(`${node.name} comes back empty`);
+        return;
+      case 14:
+        if (!this.chaos.tamper) return;
+        this.tampered = true;
+        for (const app of platform.ours()) {
+          if (app.instances > 0) platform.tamper(app.id, { mem: random.between(100, 200) });
+        }
+        this.tell('somebody changes every app');
+        return;
+      case 15:
+        node.reachable = false;
+        lasts(`cut off ${node.name}`, 120);
+        if (random.chance(0.5)) {
+          this.journal.wish('forget', node.name, this.now);
+          this.tell(`forget ${node.name}`);
+        }
+        return;
       default:
         return;
     }
@@ -576,8 +617,8 @@ export class Simulation {
 function chaosOf(random: Random): Chaos {
   const wild = random.next();
   return {
-    writes: wild < 0.2 ? 0 : wild * 0.15,
-    world: wild < 0.2 ? 0 : wild * 0.3,
+    writes: wild < 0.2 ? 0 : wild * 0.2,
+    world: wild < 0.2 ? 0 : wild * 0.5,
     stale: random.chance(0.5),
     journal: random.chance(0.5),
     tamper: random.chance(0.3),
@@ -637,6 +678,8 @@ async function play(world: Simulation): Promise<void> {
     const looks = random.between(3, 25);
     for (let look = 0; look < looks; look += 1) await world.step();
     if (random.chance(0.4)) await world.care();
+    if (random.chance(0.05))
+      scenario.plots.forEach((plot) => world.journal.wish('retry', plot.name));
     const text = scenario.commit();
     if (random.chance(0.05)) world.rewrite(text);
     else world.commit(text);

@@ -202,6 +202,13 @@ export class FakeNode {
     this.settle(now);
   }
 
+  /** Its disk is new: what the reconciler wrote is gone, other owners' splits are kept. */
+  wipe(owner: string): void {
+    const kept = this.keeper.held.filter((held) => held.split.owner !== owner);
+    this.keeper = new Keeper([...kept]);
+    this.#seenChanges = -1;
+  }
+
   settle(now: number): void {
     if (now >= this.lagUntil) this.proxy.apply(this.keeper.wanted(), now);
   }
