@@ -154,29 +154,44 @@ export class Follower {
     files: readonly CompiledFile[],
     signal: AbortSignal,
   ): Promise<Compiled> {
-    const first = assemble(files);
-    const faulty = new Set([
-      ...files.filter((f) => f.faulty).map((f) => f.path),
-      ...first.faultyFiles,
-    ]);
-    const used: CompiledFile[] = [];
-    for (const file of files) {
-      if (!faulty.has(file.path)) {
-        if (gives(file)) this.#good.set(file.path, file);
-        used.push(file);
-        continue;
-      }
-      const good = await this.#lastGood(file.path, snapshot.revision, signal);
-      if (good) used.push(good);
+    const own = files.filter((file) => file.faulty).map((file) => file.path);
+    const faulty = new Set(own);
+    const found: Diagnostic[] = [];
+    let used = files;
+    let assembly = assemble(used);
+    // Every turn adds a path to `faulty`, so this ends; a clash of two old forms leaves both out.
+    for (let fresh = own.concat(assembly.faultyFiles); fresh.length > 0;) {
+      for (const path of fresh) faulty.add(path);
+      found.push(...assembly.diagnostics);
+      used = await this.#replaced(used, new Set(fresh), { snapshot, signal });
+      assembly = assemble(used);
+      fresh = assembly.faultyFiles.filter((path) => !faulty.has(path));
     }
-    const second = faulty.size === 0 ? first : assemble(used);
+    for (const file of files) {
+      if (!faulty.has(file.path) && gives(file)) this.#good.set(file.path, file);
+    }
     return {
       revision: snapshot.revision,
-      desired: second.desired,
-      diagnostics: [...files.flatMap((file) => file.diagnostics), ...first.diagnostics],
-      faulty: [...faulty].sort(),
-      gave: [...new Set(used.filter(gives).map((file) => file.path))].sort(),
+      desired: assembly.desired,
+      diagnostics: [...files.flatMap((file) => file.diagnostics), ...found],
+      faulty: sorted(faulty),
+      gave: sorted(used.filter(gives).map((file) => file.path)),
     };
+  }
+
+  async #replaced(
+    files: readonly CompiledFile[],
+    faulty: ReadonlySet<string>,
+    at: { readonly snapshot: Snapshot; readonly signal: AbortSignal },
+  ): Promise<readonly CompiledFile[]> {
+    const result: CompiledFile[] = [];
+    for (const file of files) {
+      const good = faulty.has(file.path)
+        ? await this.#lastGood(file.path, at.snapshot.revision, at.signal)
+        : file;
+      if (good) result.push(good);
+    }
+    return result;
   }
 
   /** From memory, else by walking back the file's history (the process may have restarted). */
@@ -201,14 +216,13 @@ export class Follower {
   }
 
   #answer(view: SourceView, hold: Hold | undefined): Intake {
-    const compiled = this.#compiled;
-    const faulty = compiled?.faulty ?? [];
+    const { revision, desired, diagnostics, faulty } = this.#compiled ?? NOTHING;
     return {
       state: hold ? 'doubt' : view.state,
       message: hold?.message ?? view.message,
-      revision: compiled?.revision,
-      desired: hold?.reason === 'fingerprint-changed' ? undefined : compiled?.desired,
-      diagnostics: compiled?.diagnostics ?? [],
+      revision,
+      desired: hold?.reason === 'fingerprint-changed' ? undefined : desired,
+      diagnostics,
       faulty,
       incomplete: incompleteBecause(view, faulty, hold),
       ...(hold && { hold }),
@@ -222,6 +236,12 @@ interface Compiled {
   readonly diagnostics: readonly Diagnostic[];
   readonly faulty: readonly string[];
   readonly gave: readonly string[];
+}
+
+const NOTHING = { revision: undefined, desired: undefined, diagnostics: [], faulty: [] } as const;
+
+function sorted(paths: Iterable<string>): readonly string[] {
+  return [...new Set(paths)].sort((a, b) => (a < b ? -1 : 1));
 }
 
 function gives(file: CompiledFile): boolean {

@@ -3,7 +3,7 @@ import type { Mark } from './lab.ts';
 import { blueprint, converge, mark, openStage, urlOf } from './lab.ts';
 
 const COUNT = 10_000;
-const ROLLOUT = 'strategy: all-at-once\ndrain: 1s\nwarm: 0s\nkeep: 0s';
+const ROLLOUT = 'strategy: all-at-once\nbake: 1s\ndrain: 1s\nwarm: 0s\nkeep: 0s';
 
 const CASES = [
   { share: 20, stable: 3, candidate: 1 },
