@@ -54,10 +54,14 @@ export class AgentCore {
 
   async state(signal: AbortSignal): Promise<AgentView> {
     const { node, proxy, keeper } = this.#options;
-    const seen = await this.#observe(signal);
+    // In turn: what is held and what the proxy does belong to the same moment.
+    const [seen, gateways] = await this.#turns.take(async () => {
+      const view = await this.#observe(signal);
+      return [view, keeper.views(view)] as const;
+    });
     return {
       node,
-      gateways: keeper.views(seen),
+      gateways,
       proxy: proxy.kind,
       version: this.#options.version ?? '0.1.0',
       abilities: proxy.abilities,
@@ -70,7 +74,7 @@ export class AgentCore {
     const { keeper } = this.#options;
     await this.#change(() => keeper.put(split));
     this.#watch?.lookSoon();
-    const views = keeper.views(await this.#observe(signal));
+    const views = await this.#turns.take(async () => keeper.views(await this.#observe(signal)));
     const view = views.find((each) => each.split.gateway === split.gateway);
     if (view !== undefined) return view;
     throw new DriverError('gateway-removed', `gateway ${split.gateway} was removed meanwhile`, {
@@ -138,7 +142,7 @@ export class AgentCore {
   async #lookAtChecks(): Promise<void> {
     const { keeper, logger } = this.#options;
     try {
-      await this.#observe(this.#ending.signal);
+      await this.#turns.take(() => this.#observe(this.#ending.signal));
       await this.#change(() => false);
       if (keeper.awaitsWord) this.#watch?.lookSoon();
     } catch (error) {
