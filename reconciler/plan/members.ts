@@ -38,14 +38,16 @@ export function membersOf(
 }
 
 function memberOf(world: World, gateway: Gateway, version: Version): Member {
+  const isSeated = hasSeat(gateway, version.id);
   const slower = slowerGateway(world, gateway, version.id);
   return {
     name: versionName(version),
     wanted: version.wanted,
     ready: version.ready,
-    best: version.best,
+    best: isSeated ? version.best : 0,
     guarded: true,
-    isReady: isReady(version) && hasSeat(gateway, version.id),
+    isReady: isReady(version) && isSeated,
+    isSeated,
     healthKnown: version.healthKnown,
     note: readinessNote(version, world.input.details[version.id]),
     rejected: gateway.memory.rejected.some((one) => rejects(one, version)),
@@ -62,6 +64,7 @@ function strangerOf(gateway: Gateway, seat: SplitVersion): Member {
     best,
     guarded: true,
     isReady: false,
+    isSeated: true,
     healthKnown: false,
     note: 'not seen in Marathon',
     rejected: false,
@@ -98,6 +101,7 @@ function external(gateway: Gateway, address: string): Member {
     best: views.some((view) => view.servers.some(isUsable)) ? 1 : 0,
     guarded: false,
     isReady: usable,
+    isSeated: hasSeat(gateway, address),
     healthKnown: true,
     note: 'the check of the proxy has not passed',
     rejected: false,

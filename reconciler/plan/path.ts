@@ -34,6 +34,8 @@ export interface PathInput {
 export interface Member extends Capacity {
   readonly name: string;
   readonly isReady: boolean;
+  /** The split in force names it. */
+  readonly isSeated: boolean;
   /** Usable at the proxy that sees it best. */
   readonly best: number;
   readonly healthKnown: boolean;
@@ -141,13 +143,16 @@ function serves(path: PathInput, vector: Vector): boolean {
 }
 
 function goBack(path: PathInput, stable: Stable, because: Wait): PathDecision {
-  if (sameVector(path.present, stable.vector)) {
+  // A proxy that lost its disk may no longer have a seat for all of them.
+  const seated = Object.entries(stable.vector).filter(([id]) => path.members.get(id)?.isSeated);
+  const vector = apportion(WHOLE, Object.fromEntries(seated));
+  if (sameVector(path.present, vector)) {
     return stay(path, { ...because, message: `${because.message}; the traffic is at stable` });
   }
   return {
-    vector: stable.vector,
+    vector,
     reason: because.reason,
-    message: `${because.message}: back to stable (${describe(stable.vector, path)})`,
+    message: `${because.message}: back to stable (${describe(vector, path)})`,
     wayBack: true,
   };
 }

@@ -1,5 +1,4 @@
 import { serviceKey } from '../../reconciler/model/desired.ts';
-import { compile } from '../../reconciler/blueprint/compile.ts';
 import type { DesiredGateway, DesiredVersion } from '../../reconciler/model/desired.ts';
 import type { Split } from '../../reconciler/model/split.ts';
 import { vectorOf } from '../../reconciler/model/split.ts';
@@ -11,8 +10,7 @@ import { OWNER } from './simulation.ts';
 
 /** Why the world is not what git's head asks for, or undefined if it is. */
 export function expectConverged(world: Simulation): string | undefined {
-  const files = Object.entries(world.scenario.files()).map(([path, text]) => ({ path, text }));
-  const { desired } = compile({ revision: world.source.head ?? '', files }, { prefix: 'test' });
+  const { desired } = world.compiled();
   const versions = desired.deployments.flatMap((one) => one.versions);
   for (const gateway of desired.gateways) {
     const trouble = gatewayTrouble(world, gateway, versions);
@@ -108,15 +106,15 @@ function appTrouble(world: Simulation, versions: readonly DesiredVersion[]): str
       (app) => app.digest === version.digest && serviceKey(app) === serviceKey(version),
     );
     if (isBad(version)) continue;
-    if (own.length !== 1) return `${version.appId} runs ${String(own.length)} times`;
-    const instances = own[0]?.instances ?? 0;
+    // A tampered app that is stable stays while its sibling is rejected.
+    const siblings = versions.some((one) => isBad(one) && one.deployment === version.deployment);
+    if (own.length !== 1 && !(siblings && own.length > 1))
+      return `${version.appId} runs ${String(own.length)} times`;
+    const instances = Math.max(...own.map((app) => app.instances));
     // Somebody's rescue and a scale-down that nobody remembers look alike: both are kept.
     const mayExceed = world.memoryLost || world.tampered;
     if (instances < version.instances || (instances > version.instances && !mayExceed)) {
-      const siblingsBad = versions.some(
-        (one) => isBad(one) && one.deployment === version.deployment,
-      );
-      if (siblingsBad && instances > version.instances) continue;
+      if (siblings && instances > version.instances) continue;
       return `${version.appId} has ${String(instances)} of ${String(version.instances)} instances`;
     }
   }

@@ -266,11 +266,10 @@ function checkGuard(
   const { split, input, stable, desired } = raise;
   let load = 0;
   for (const one of split.versions) {
-    const wanted =
-      desiredOf(input, one)?.instances ??
-      input.apps?.find((app) => app.id === one.id)?.instances ??
-      0;
-    if (wanted === 0) continue;
+    const has = input.apps?.find((app) => app.id === one.id)?.instances ?? Infinity;
+    // A leaving one counts with what it has.
+    const wanted = Math.min(desiredOf(input, one)?.instances ?? has, has);
+    if (wanted === 0 || wanted === Infinity) continue;
     load = Math.max(load, weightOf(stable, one.id) / wanted);
     load = Math.max(load, weightOf(targetOf(desired, split), one.id) / wanted);
   }
@@ -307,6 +306,8 @@ function checkUnrouted(id: string, truth: Truth, only?: string): void {
     if (truth.forgotten.includes(node.name) && !node.reachable) continue;
     for (const gateway of node.proxy.gateways) {
       if (only !== undefined && gateway.name !== only) continue;
+      // An agent that forgot a gateway cannot tell that its proxy is late in closing it.
+      if (!node.splits().some((split) => split.gateway === gateway.name)) continue;
       const weight = gateway.versions.find((one) => one.id === id)?.weight ?? 0;
       if (weight > 0)
         throw new LawBroken(5, `${id} leaves with weight ${String(weight)} at ${node.name}`);

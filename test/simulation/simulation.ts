@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
+import type { Compilation } from '../../reconciler/blueprint/compile.ts';
 import { compile } from '../../reconciler/blueprint/compile.ts';
 import { Follower } from '../../reconciler/intake.ts';
 import type { Journal } from '../../reconciler/journal/port.ts';
@@ -367,12 +368,21 @@ export class Simulation {
 
   #whyIncomplete(): string | undefined {
     if (!this.source.up) return 'the remote is down';
-    const files = Object.entries(this.scenario.files()).map(([path, text]) => ({ path, text }));
-    const { faultyFiles } = compile(
-      { revision: this.source.head ?? '', files },
-      { prefix: 'test' },
-    );
+    const { faultyFiles } = this.compiled();
     return faultyFiles.length > 0 ? `${faultyFiles.join()} is faulty` : undefined;
+  }
+
+  #compiled: { readonly head: string | undefined; readonly result: Compilation } | undefined;
+
+  /** What git's head asks for. */
+  compiled(): Compilation {
+    const { head } = this.source;
+    if (this.#compiled?.head !== head || this.#compiled === undefined) {
+      const files = Object.entries(this.scenario.files()).map(([path, text]) => ({ path, text }));
+      const result = compile({ revision: head ?? '', files }, { prefix: 'test' });
+      this.#compiled = { head, result };
+    }
+    return this.#compiled.result;
   }
 
   #checkForeign(): void {
@@ -416,6 +426,10 @@ export class Simulation {
     }
   }
 
+  #isForgotten(node: string): boolean {
+    return this.journal.facts()[`forgotten.${node}`] !== undefined;
+  }
+
   #noteShown(): void {
     const routed = new Set<string>();
     const names = new Set<string>();
@@ -431,8 +445,9 @@ export class Simulation {
       else if (!this.#out.has(app)) this.#out.set(app, this.now);
     }
     for (const name of names) {
+      const counting = this.nodes.filter((node) => node.reachable || !this.#isForgotten(node.name));
       const keys = new Set(
-        this.nodes.map((node) => {
+        counting.map((node) => {
           const held = node.proxy.gateways.find((one) => one.name === name);
           return vectorKey(Object.fromEntries((held?.versions ?? []).map((v) => [v.id, v.weight])));
         }),
