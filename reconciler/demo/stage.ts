@@ -32,6 +32,8 @@ export interface StageOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly proxy: 'auto' | 'haproxy' | 'embedded';
   readonly signal: AbortSignal;
+  /** True: never the port of the blueprints, which another stage may be about to take. */
+  readonly anyPort?: boolean;
 }
 
 /** Everything that the demo runs on, each part a real process of its own. */
@@ -70,7 +72,8 @@ const BLUEPRINT_PORT = 10_099;
 /** Builds the stage: engine, agent, a bare repository with a clone, reconciler. */
 export async function setStage(options: StageOptions): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-demo-'));
-  const gatewayPort = (await isFree(BLUEPRINT_PORT)) ? BLUEPRINT_PORT : await freePort();
+  const isWanted = options.anyPort !== true && (await isFree(BLUEPRINT_PORT));
+  const gatewayPort = isWanted ? BLUEPRINT_PORT : await freePort();
   const marathonUrl = `http://127.0.0.1:${String(await freePort())}`;
   const configFile = join(folder, 'sluice.yml');
   const text = configText(folder, marathonUrl, options.proxy);

@@ -29,6 +29,7 @@ export async function canary(disturbance: Disturbance): Promise<readonly Mark[]>
   try {
     await converge(stage, blueprint([OLD], ROLLOUT), 'run 0.9');
     const before = (await agentOf(stage)).reloads ?? 0;
+    const started = performance.now();
     const traffic = startTraffic({
       url: urlOf(stage),
       perSecond: PER_SECOND,
@@ -51,7 +52,8 @@ export async function canary(disturbance: Disturbance): Promise<readonly Mark[]>
       );
       await fill(() => traffic.tallies());
     } finally {
-      notes.push(...tell(disturbance, await traffic.stop()));
+      const seconds = (performance.now() - started) / 1000;
+      notes.push(...tell(disturbance, await traffic.stop(), seconds));
     }
     const reloads = ((await agentOf(stage)).reloads ?? 0) - before;
     return [
@@ -68,9 +70,14 @@ async function fill(tallies: () => readonly Tally[]): Promise<void> {
   while (tallies().reduce((sum, one) => sum + one.sent, 0) < REQUESTS) await sleep(200);
 }
 
-function tell(disturbance: Disturbance, tallies: readonly Tally[]): readonly Mark[] {
+function tell(
+  disturbance: Disturbance,
+  tallies: readonly Tally[],
+  seconds: number,
+): readonly Mark[] {
   const sent = tallies.reduce((sum, one) => sum + one.sent, 0);
   const failed = tallies.reduce((sum, one) => sum + one.failed, 0);
+  const rate = sent / seconds;
   const causes = tallies.flatMap((one) => Object.entries(one.causes));
   const told = causes.map(([cause, count]) => `${cause} x ${String(count)}`).join(', ');
   return [
@@ -80,6 +87,7 @@ function tell(disturbance: Disturbance, tallies: readonly Tally[]): readonly Mar
       `at least ${String(REQUESTS)}`,
       sent >= REQUESTS,
     ),
+    mark(`canary, ${disturbance}: requests a second`, rate.toFixed(0), 'at least 200', rate >= 200),
     mark(
       `canary, ${disturbance}: failed, silent closes included`,
       `${String(failed)} ${told}`,

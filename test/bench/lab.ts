@@ -74,6 +74,7 @@ export async function openStage(proxy: 'haproxy' | 'embedded'): Promise<Stage> {
     environment: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/' },
     proxy,
     signal: AbortSignal.timeout(20 * 60_000),
+    anyPort: true,
   });
 }
 

@@ -69,7 +69,21 @@ async function look(stage: Awaited<ReturnType<typeof openStage>>): Promise<Look>
   return {
     at: performance.now(),
     seen: (view?.weights[candidate?.id ?? ''] ?? 0) / 100,
-    known: servers.every((server) => server.health !== 'unknown'),
+    known: await knowsHealth(stage.marathonUrl),
     up: servers.filter((server) => server.state === 'up').length,
   };
+}
+
+/** True once Marathon has a result for every running task again. */
+async function knowsHealth(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/v2/apps?embed=apps.counts`);
+  // The engine under test is ours: its shape is checked by its own suites.
+  const { apps } = JSON.parse(await answer.text()) as { apps: Counts[] };
+  return apps.every((app) => app.tasksHealthy + app.tasksUnhealthy >= app.tasksRunning);
+}
+
+interface Counts {
+  readonly tasksRunning: number;
+  readonly tasksHealthy: number;
+  readonly tasksUnhealthy: number;
 }
