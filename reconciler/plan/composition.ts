@@ -6,7 +6,7 @@ import { sameVector, weightOf } from '../model/weights.ts';
 import { isSame } from './equality.ts';
 import type { PathDecision } from './path.ts';
 import type { Gateway, Version, World } from './world.ts';
-import { memberId, routesTo, versionOf } from './world.ts';
+import { isLetGo, memberId, routesTo, versionOf } from './world.ts';
 
 /** The instances that are to leave, by version id. */
 export type Victims = ReadonlyMap<string, readonly string[]>;
@@ -52,6 +52,7 @@ export function nextSplit(world: World, of: Composition): Split {
 function keeps(world: World, of: Composition, version: SplitVersion): boolean {
   if (weightOf(of.decision.vector, version.id) > 0) return true;
   if (weightOf(of.gateway.weights, version.id) > 0) return true;
+  if (!isLetGo(world, of.gateway, version.id)) return true;
   if (weightOf(of.memory.stable?.vector ?? {}, version.id) > 0) return true;
   if (version.source.kind === 'external') return routesTo(world, of.desired, version.id);
   if (world.input.apps === undefined) return true;

@@ -43,6 +43,7 @@ function withoutClock(of: AppContext): AppRecord {
   const { record } = of.version;
   return {
     ...(record.configAt !== undefined && { configAt: record.configAt }),
+    ...(record.wanted !== undefined && { wanted: record.wanted }),
     ...((record.wasStable ?? of.isStable) && { wasStable: true as const }),
     ...(record.pace && { pace: record.pace }),
     ...(record.parkedAt !== undefined && { parkedAt: record.parkedAt }),

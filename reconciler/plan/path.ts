@@ -110,6 +110,9 @@ function wayBack(path: PathInput): PathDecision | undefined {
     const message = `git no longer asks for ${abandoned.join(', ')}`;
     return goBack(path, stable, { reason: 'superseded', message });
   }
+  if (total(path.present) === 0 && total(path.target) > 0) {
+    return goBack(path, stable, { reason: 'split-lost', message: 'the proxies lost their split' });
+  }
   if (sameVector(path.target, stable.vector) && !sameVector(path.present, path.target)) {
     return goBack(path, stable, { reason: 'reverted', message: 'git asks for stable again' });
   }

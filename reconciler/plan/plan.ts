@@ -16,7 +16,7 @@ import { victimsOf } from './shrink.ts';
 import { planRemoval } from './removal.ts';
 import { gatewayStatus, unitName, versionStatus } from './report.ts';
 import type { Version, World } from './world.ts';
-import { buildWorld, hasSeat, isStableAnywhere } from './world.ts';
+import { buildWorld, hasSeat, isLetGo, isStableAnywhere } from './world.ts';
 
 /**
  * Decides what is safe to do now for one unit: deployments and the gateways that they share. Pure:
@@ -87,7 +87,7 @@ function isOut(world: World, version: Version, gateways: readonly GatewayPlan[])
   if (world.unseen.length > 0 || isStableAnywhere(world, version.id)) return false;
   return gateways.every(({ gateway, decision }) => {
     if (weightOf(decision.vector, version.id) > 0) return false;
-    if (weightOf(gateway.weights, version.id) > 0) return false;
+    if (!isLetGo(world, gateway, version.id)) return false;
     return !hasSeat(gateway, version.id) || gateway.settled;
   });
 }

@@ -77,6 +77,12 @@ export function isStableAnywhere(world: World, id: string): boolean {
   return world.gateways.some((gateway) => weightOf(gateway.memory.stable?.vector ?? {}, id) > 0);
 }
 
+/** True if every proxy is seen to give the version nothing at this gateway (law 6). */
+export function isLetGo(world: World, gateway: Gateway, id: string): boolean {
+  if (world.unseen.length > 0) return false;
+  return gateway.nodes.every((node) => weightOf(node.view?.weights ?? {}, id) === 0);
+}
+
 /** True if git gives the version a route at the gateway. */
 export function routesTo(world: World, desired: DesiredGateway, id: string): boolean {
   return desired.routes.some((route) => route.members.some((m) => memberId(world, m) === id));

@@ -190,8 +190,7 @@ function checkRaise(version: SplitVersion, raise: Raise): void {
   if (version.weight <= present) return;
   const stable = stableOf(raise);
   const reachable = viewsOf(input).filter((node) => node.error === undefined);
-  const isBack = stable !== undefined && version.weight <= weightOf(stable, id);
-  if (isBack) return;
+  if (stable !== undefined && isBackTo(stable, version, split)) return;
   const name = `${split.gateway}: ${sharesOf(old)} -> ${sharesOf(vectorOf(split))}`;
   const { source } = version;
   if (split.memory.rejected.some((one) => source.kind === 'app' && one.digest === source.digest)) {
@@ -218,6 +217,15 @@ function checkRaise(version: SplitVersion, raise: Raise): void {
   }
   if (isFirst || !stableServes) return;
   checkEarned(version, { ...raise, stable, ready, name });
+}
+
+/** Back to stable, or to what has still a seat of it. */
+function isBackTo(stable: Vector, version: SplitVersion, split: Split): boolean {
+  if (version.weight <= weightOf(stable, version.id)) return true;
+  const isSeated = (id: string): boolean => split.versions.some((one) => one.id === id);
+  const lost = Object.keys(stable).some((id) => !isSeated(id));
+  const only = split.versions.every((one) => one.weight === 0 || weightOf(stable, one.id) > 0);
+  return lost && only;
 }
 
 /** Steps, bakes, sight of every proxy, fresh health and the load guard of an ordinary raise. */
@@ -290,6 +298,7 @@ function checkStep10(of: {
   if (split.memory.rejected.length > 0) return;
   const target = targetOf(desired, split);
   const stable = stableOf({ ...of, desired, before, truth: undefined as never });
+  if (stable === undefined) return;
   const isTrial = (id: string): boolean => !(id in target) && weightOf(stable ?? {}, id) === 0;
   if (before.versions.some((one) => one.weight > 0 && isTrial(one.id))) return;
   if (sameVector(vectorOf(split), stable ?? {})) return;
@@ -382,6 +391,7 @@ function checkLeaving(id: string, input: PlanInput, truth: Truth): void {
   for (const node of truth.nodes) {
     for (const split of node.splits()) {
       if (!node.reachable || split.owner !== truth.owner) continue;
+      if (inForceOf(viewsOf(input), split.gateway)?.generation !== split.generation) continue;
       const isWanted = input.desired.gateways.some((one) => one.name === split.gateway);
       if (isWanted && weightOf(split.memory.stable?.vector ?? {}, id) > 0) {
         throw new LawBroken(5, `${id} leaves although it is stable at ${split.gateway}`);

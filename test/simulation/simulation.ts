@@ -363,6 +363,7 @@ export class Simulation {
       this.#rounds = this.#start();
     }
     this.platform.remember();
+    this.#noteShown();
     this.#checkForeign();
   }
 
