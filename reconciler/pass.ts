@@ -98,36 +98,59 @@ function isInMotion(seen: Omit<PlanInput, 'details'>, app: ActualApp): boolean {
   return wanted !== undefined && app.instances > wanted.instances;
 }
 
+interface Outcome {
+  readonly acted: boolean;
+  readonly fault?: DriverError;
+  readonly gatewaysFailed: boolean;
+}
+
+/** In order; after a fault only what leads back to stable (law 17). */
 async function act(
   ports: PassPorts,
   actions: readonly Action[],
   status: UnitStatus,
   signal: AbortSignal,
-): Promise<{ acted: boolean; fault?: DriverError; gatewaysFailed?: boolean }> {
-  let acted = false;
-  let gatewaysFailed = false;
-  let fault: DriverError | undefined;
+): Promise<Outcome> {
+  let outcome: Outcome = { acted: false, gatewaysFailed: false };
   for (const action of actions) {
-    // Going back must never wait for the journal or Marathon (law 17).
-    if (fault !== undefined && action.wayBack !== true) continue;
-    try {
-      note(ports, action, status);
-    } catch (error) {
-      if (!(error instanceof DriverError)) throw error;
-      fault ??= error;
-      if (action.wayBack !== true) continue;
+    if (outcome.fault !== undefined && action.wayBack !== true) continue;
+    const unnoted = faultOf(() => note(ports, action, status));
+    if (unnoted) outcome = { ...outcome, fault: outcome.fault ?? unnoted };
+    if (unnoted && action.wayBack !== true) continue;
+    const error = await faultOfDoing(() => perform(ports, action, signal));
+    if (error === undefined) {
+      outcome = { ...outcome, acted: outcome.acted || action.kind !== 'record' };
+      continue;
     }
-    try {
-      await perform(ports, action, signal);
-      acted ||= action.kind !== 'record';
-    } catch (error) {
-      if (!(error instanceof DriverError)) throw error;
-      fault ??= error;
-      gatewaysFailed ||= action.kind === 'apply-split' || action.kind === 'remove-gateway';
-      noteFailure(ports, { action, status, error });
-    }
+    const gatewaysFailed = outcome.gatewaysFailed || isOfGateways(action);
+    outcome = { ...outcome, gatewaysFailed, fault: outcome.fault ?? error };
+    noteFailure(ports, { action, status, error });
   }
-  return { acted, gatewaysFailed, ...(fault && { fault }) };
+  return outcome;
+}
+
+function isOfGateways(action: Action): boolean {
+  return action.kind === 'apply-split' || action.kind === 'remove-gateway';
+}
+
+function faultOf(write: () => void): DriverError | undefined {
+  try {
+    write();
+    return undefined;
+  } catch (error) {
+    if (error instanceof DriverError) return error;
+    throw error;
+  }
+}
+
+async function faultOfDoing(write: () => Promise<void>): Promise<DriverError | undefined> {
+  try {
+    await write();
+    return undefined;
+  } catch (error) {
+    if (error instanceof DriverError) return error;
+    throw error;
+  }
 }
 
 async function perform(ports: PassPorts, action: Action, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 import { serviceKey } from '../model/desired.ts';
 import { ownLabels } from '../model/labels.ts';
-import type { JsonObject } from '../model/marathon-app.ts';
+import type { Json, JsonObject, MarathonApp } from '../model/marathon-app.ts';
 import type { AppRecord, Pace } from '../model/record.ts';
 import type { AppContext, AppPlan } from './app-plan.ts';
 import { isEmptied, paceOf, scaleTo, unlocked } from './app-plan.ts';
@@ -39,7 +39,7 @@ function planMissing(of: AppContext): AppPlan {
     return { state, record: null, actions: [], note: '', warnings: [] };
   }
   const labels = {
-    ...(desired.definition['labels'] as JsonObject | undefined),
+    ...labelsOf(desired.definition),
     ...ownLabels(desired, world.input.owner, world.input.revision),
   };
   const definition = { ...desired.definition, id: version.id, instances: version.wanted, labels };
@@ -52,6 +52,15 @@ function planMissing(of: AppContext): AppPlan {
     note: 'being created',
     warnings: version.drift.map((aspect) => driftText(version, aspect)),
   };
+}
+
+function labelsOf(definition: MarathonApp): JsonObject {
+  const labels = definition['labels'];
+  return isObject(labels) ? labels : {};
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function driftText(version: Version, aspect: string): string {
@@ -81,20 +90,29 @@ function stateOf(of: AppContext): Pick<AppPlan, 'state' | 'note'> {
 
 /** The record of a wanted version after this look. */
 function rememberApp(of: AppContext): AppRecord {
-  const { version, world } = of;
+  const { version } = of;
   const { record, app, desired } = version;
   const configAt = version.drift.length === 0 ? app?.configAt : record.configAt;
   // Nobody remembers what git asked for before: from here on another number is a commit.
   const isKnown = record.wanted !== undefined && app?.instances !== version.wanted;
-  const draining = drainingSince(of);
   return {
-    ...(!of.rejected && !of.isStable && version.routed && clockOf(world, version)),
+    ...judgement(of),
     ...(configAt !== undefined && { configAt }),
     wanted: isKnown ? record.wanted : version.wanted,
     ...((record.wasStable ?? of.isStable) && { wasStable: true as const }),
-    ...(draining && { drainingSince: draining }),
-    ...(of.rejected && rejectedSince(record)),
     ...(desired && { pace: paceFrom(desired.rollout) }),
+  };
+}
+
+/** What only counts while a verdict is open, or while instances leave. */
+function judgement(of: AppContext): AppRecord {
+  const { version, world, rejected, isStable } = of;
+  const isOpen = !rejected && !isStable && version.routed;
+  const draining = drainingSince(of);
+  return {
+    ...(isOpen && clockOf(world, version)),
+    ...(draining && { drainingSince: draining }),
+    ...(rejected && rejectedSince(version.record)),
   };
 }
 

@@ -205,22 +205,30 @@ export function stepAt(rollout: Rollout, parts: Parts): Step {
  * others are. For a first deployment, and where stable has no usable server left.
  */
 function straight(path: PathInput, reason: 'first' | 'rescue'): PathDecision {
-  const shares: Record<string, Parts> = {};
-  const waiting: string[] = [];
-  for (const [id, parts] of Object.entries(path.target)) {
-    const member = path.members.get(id);
-    if (parts === 0 || member?.rejected === true) continue;
-    // Who serves already and is only short of instances for a moment gives nothing away.
-    const isServing = weightOf(path.present, id) > 0 && (member?.best ?? 0) > 0;
-    if (member?.isReady === true || isServing) shares[id] = parts;
-    else waiting.push(`${member?.name ?? id}: ${member?.note ?? 'not created yet'}`);
-  }
-  const vector = apportion(WHOLE, shares);
+  const asked = Object.keys(path.target).filter(
+    (id) => weightOf(path.target, id) > 0 && path.members.get(id)?.rejected !== true,
+  );
+  const able = asked.filter((id) => mayServe(path, id));
+  const shares = able.map((id) => [id, weightOf(path.target, id)] as const);
+  const vector = apportion(WHOLE, Object.fromEntries(shares));
   if (total(vector) === 0 || sameVector(vector, path.present)) {
+    const waiting = asked.filter((id) => !able.includes(id)).map((id) => waitNote(path, id));
     return stay(path, { reason: 'not-ready', message: waiting.join('; ') });
   }
   const what = reason === 'first' ? 'first deployment' : 'stable has no usable instance';
   return { vector, reason, message: `${what}: ${describe(vector, path)}` };
+}
+
+/** Who serves already and is only short of instances for a moment gives nothing away. */
+function mayServe(path: PathInput, id: string): boolean {
+  const member = path.members.get(id);
+  if (member === undefined) return false;
+  return member.isReady || (weightOf(path.present, id) > 0 && member.best > 0);
+}
+
+function waitNote(path: PathInput, id: string): string {
+  const member = path.members.get(id);
+  return member ? `${member.name}: ${member.note}` : `${id}: not created yet`;
 }
 
 /** One step up for every rising version that has earned it; the falling ones give. */
@@ -256,11 +264,8 @@ function raiseOf(path: PathInput, stable: Stable, id: string): Parts | Wait {
   const goal = weightOf(path.target, id);
   const held = weightOf(stable.vector, id);
   // Up to its stable share it only takes back what was its own.
-  if (present < held && (member?.best ?? 0) > 0) return Math.min(goal, held);
-  if (!member?.isReady) {
-    const note = member?.note ?? 'not created yet';
-    return { reason: 'not-ready', message: `${member?.name ?? id}: ${note}` };
-  }
+  if (present < held && serves(path, { [id]: held })) return Math.min(goal, held);
+  if (!member?.isReady) return { reason: 'not-ready', message: waitNote(path, id) };
   const wait = evidenceOf(member) ?? bakeOver(path, present, held);
   if (wait !== undefined) return wait;
   const step = path.rollout.steps.find((one) => one.weight > present)?.weight ?? WHOLE;

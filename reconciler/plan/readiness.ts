@@ -1,4 +1,4 @@
-import type { AppDetail } from '../model/actual.ts';
+import type { AppDetail, LaunchQueue, TaskFailure } from '../model/actual.ts';
 import type { Version } from './world.ts';
 import { isReady, neededOf } from './world.ts';
 
@@ -8,21 +8,25 @@ export function readinessNote(version: Version, detail: AppDetail | undefined): 
   const { app } = version;
   if (app === undefined) return 'its app does not exist yet';
   const parts = [`${String(version.ready)} of ${String(neededOf(version))} instances usable`];
-  const queue = detail?.queue;
-  if (queue && queue.reasons.length > 0) {
-    parts.push(
-      `${String(queue.count)} wait for an offer (${queue.reasons.slice(0, 3).join(', ')})`,
-    );
-  } else if (queue && queue.delayMs > 0) {
-    parts.push(`next launch in ${String(Math.ceil(queue.delayMs / 1000))} s (backoff)`);
-  }
+  parts.push(...queueNote(detail?.queue));
   if (app.tasksUnhealthy > 0) parts.push(`${String(app.tasksUnhealthy)} unhealthy in Marathon`);
   if (app.tasksStaged > 0) parts.push(`${String(app.tasksStaged)} starting`);
-  if (detail?.lastFailure) {
-    const { state, message } = detail.lastFailure;
-    parts.push(`last failure ${state}${message === '' ? '' : `: ${message.slice(0, 200)}`}`);
-  }
+  if (detail?.lastFailure) parts.push(failureNote(detail.lastFailure));
   return parts.join(', ');
+}
+
+function queueNote(queue: LaunchQueue | undefined): readonly string[] {
+  if (queue === undefined) return [];
+  if (queue.reasons.length > 0) {
+    const reasons = queue.reasons.slice(0, 3).join(', ');
+    return [`${String(queue.count)} wait for an offer (${reasons})`];
+  }
+  if (queue.delayMs === 0) return [];
+  return [`next launch in ${String(Math.ceil(queue.delayMs / 1000))} s (backoff)`];
+}
+
+function failureNote({ state, message }: TaskFailure): string {
+  return `last failure ${state}${message === '' ? '' : `: ${message.slice(0, 200)}`}`;
 }
 
 /** States that are a version's own fault; LOST, GONE, UNREACHABLE, KILLED never are (law 9). */

@@ -5,11 +5,23 @@ import { vectorOf } from '../../reconciler/model/split.ts';
 import type { Vector } from '../../reconciler/model/weights.ts';
 import { sameVector, vectorKey } from '../../reconciler/model/weights.ts';
 import { behaviourOf } from '../support/fake-platform.ts';
-import type { Simulation } from './simulation.ts';
-import { OWNER } from './simulation.ts';
+import type { Compilation } from '../../reconciler/blueprint/compile.ts';
+import type { FakeNode } from '../support/fake-gateways.ts';
+import type { FakePlatform } from '../support/fake-platform.ts';
+import { OWNER } from './owner.ts';
+
+/** What has to be known of a simulation to tell whether it is where git wants it. */
+export interface WorldView {
+  readonly platform: FakePlatform;
+  readonly nodes: readonly FakeNode[];
+  readonly now: number;
+  readonly memoryLost: boolean;
+  readonly tampered: boolean;
+  compiled(): Compilation;
+}
 
 /** Why the world is not what git's head asks for, or undefined if it is. */
-export function expectConverged(world: Simulation): string | undefined {
+export function expectConverged(world: WorldView): string | undefined {
   const { desired } = world.compiled();
   const versions = desired.deployments.flatMap((one) => one.versions);
   for (const gateway of desired.gateways) {
@@ -25,7 +37,7 @@ export function expectConverged(world: Simulation): string | undefined {
 }
 
 function gatewayTrouble(
-  world: Simulation,
+  world: WorldView,
   gateway: DesiredGateway,
   versions: readonly DesiredVersion[],
 ): string | undefined {
@@ -99,7 +111,7 @@ function targetIn(gateway: DesiredGateway, split: Split): Vector {
   return target;
 }
 
-function appTrouble(world: Simulation, versions: readonly DesiredVersion[]): string | undefined {
+function appTrouble(world: WorldView, versions: readonly DesiredVersion[]): string | undefined {
   const apps = world.platform.ours();
   for (const version of versions) {
     const own = apps.filter(

@@ -296,6 +296,9 @@ function checkStep10(of: {
   const { split, before, desired } = of;
   if (before === undefined || desired === undefined) return;
   if (split.memory.rejected.length > 0) return;
+  const digests = split.versions.map(({ source }) => (source.kind === 'app' ? source.digest : ''));
+  // Two apps of one digest: somebody tampered with one, and git means the other.
+  if (new Set(digests).size < digests.length) return;
   const target = targetOf(desired, split);
   const stable = stableOf({ ...of, desired, before, truth: undefined as never });
   if (stable === undefined) return;
@@ -417,13 +420,13 @@ function checkKill(id: string, taskIds: readonly string[], input: PlanInput, tru
   );
   if (!isRouted) return;
   for (const node of truth.nodes) {
-    for (const view of node.view(truth.now, truth.owner).gateways) {
-      for (const server of view.versions.find((one) => one.id === id)?.servers ?? []) {
-        if (!taskIds.includes(server.id)) continue;
-        if (server.state !== 'draining' && server.state !== 'down') {
-          throw new LawBroken(5, `${server.id} is killed while ${server.state} at ${node.name}`);
-        }
-      }
+    const servers = node
+      .view(truth.now, truth.owner)
+      .gateways.flatMap((view) => view.versions.find((one) => one.id === id)?.servers ?? [])
+      .filter((server) => taskIds.includes(server.id));
+    const serving = servers.find((one) => one.state !== 'draining' && one.state !== 'down');
+    if (serving) {
+      throw new LawBroken(5, `${serving.id} is killed while ${serving.state} at ${node.name}`);
     }
   }
   const record = input.record.apps[id];

@@ -1,4 +1,4 @@
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { simulate } from './simulation.ts';
 
@@ -6,6 +6,7 @@ import { simulate } from './simulation.ts';
 const REGRESSIONS: readonly (readonly [number, string])[] = [
   [3, 'a journal that was lost: how long an old version stays is its successor’s pace'],
   [4, 'a rejected version is quiet once it is parked'],
+  [11, 'a lone proxy that comes back empty in the middle of a canary gets stable first'],
   [18, 'a raise waits for the journal'],
   [63, 'a tampered app that is stable stays while its sibling is rejected'],
   [89, 'an app that was tampered with twice'],
@@ -14,8 +15,12 @@ const REGRESSIONS: readonly (readonly [number, string])[] = [
   [315, 'stable has no seat at a proxy that lost its disk: the weights still sum to 100'],
   [371, 'the guard counts a leaving version with what it has'],
   [433, 'an app that left git before its first look'],
+  [574, 'a seat stays while a proxy that still gives it traffic is out of sight'],
+  [599, 'what git asked for before is remembered while a version is away'],
+  [652, 'a proxy that comes back with an old split holds what it routes to'],
 ];
 
 test.each(REGRESSIONS)('seed %i: %s', async (seed) => {
-  await simulate(seed);
+  const world = await simulate(seed);
+  expect(world.isConverged()).toBe(true);
 });

@@ -6,7 +6,7 @@ import { Follower } from '../../reconciler/intake.ts';
 import type { Journal } from '../../reconciler/journal/port.ts';
 import type { AppWrite, GatewayWrite } from '../../reconciler/model/action.ts';
 import type { MarathonApp } from '../../reconciler/model/marathon-app.ts';
-import type { Split, SplitVersion } from '../../reconciler/model/split.ts';
+import type { Split } from '../../reconciler/model/split.ts';
 import { vectorOf } from '../../reconciler/model/split.ts';
 import type { Status } from '../../reconciler/model/status.ts';
 import { WHOLE, total, vectorKey, weightOf } from '../../reconciler/model/weights.ts';
@@ -17,13 +17,14 @@ import { FakeGateways, FakeNode, sharesOf } from '../support/fake-gateways.ts';
 import { FakeJournal } from '../support/fake-journal.ts';
 import { FakePlatform, fault } from '../support/fake-platform.ts';
 import { FakeSource } from '../support/fake-source.ts';
+import type { WorldView } from './convergence.ts';
 import { expectConverged } from './convergence.ts';
 import type { Truth } from './laws.ts';
 import { LawBroken, behaviourByDigest, checkAction, inForceOf } from './laws.ts';
+import { OWNER } from './owner.ts';
 import { Random } from './random.ts';
 import { Scenario } from './scenario.ts';
 
-export const OWNER = 'test';
 const FOREIGN_ID = '/other/app';
 const FOREIGN: Split = {
   gateway: '7000',
@@ -53,7 +54,7 @@ export interface Chaos {
   readonly tamper: boolean;
 }
 
-export class Simulation {
+export class Simulation implements WorldView {
   readonly random: Random;
   readonly platform: FakePlatform;
   readonly source = new FakeSource();
@@ -438,7 +439,8 @@ export class Simulation {
       for (const gateway of node.proxy.gateways) {
         if (gateway.name === FOREIGN.gateway) continue;
         names.add(gateway.name);
-        for (const one of gateway.versions) if (one.weight > 0) routed.add(one.id);
+        const serving = gateway.versions.filter((one) => one.weight > 0);
+        serving.forEach((one) => routed.add(one.id));
       }
     }
     for (const app of this.platform.apps.keys()) {
@@ -472,25 +474,15 @@ export class Simulation {
           input?.desired.deployments.flatMap((one) => one.versions.map((v) => v.digest)),
         );
         const bad = new Set(split?.memory.rejected.map((one) => one.digest));
-        // Of two apps of one digest the older one was tampered with and is leaving.
-        const isLatest = (one: SplitVersion): boolean =>
-          one.source.kind !== 'app' ||
-          !split?.versions.some(
-            (other) =>
-              other.id.startsWith(one.id) &&
-              other.id.length > one.id.length &&
-              other.source.kind === 'app',
-          );
         const could = split?.versions.find(
           (one) =>
             one.source.kind === 'app' &&
-            isLatest(one) &&
             !bad.has(one.source.digest) &&
             (wanted.has(one.source.digest) ||
               weightOf(split.memory.stable?.vector ?? {}, one.id) > 0) &&
             node.proxy.isUsable(gateway, one.id),
         );
-        if (could && node.lagUntil <= this.now) {
+        if (could && node.lagUntil <= this.now && !this.tampered) {
           throw new LawBroken(
             3,
             `nobody serves ${gateway.name} at ${node.name}, but ${could.id} could`,
@@ -655,7 +647,7 @@ function nameOf(write: AppWrite | (GatewayWrite & { readonly why?: string })): s
     case 'kill-tasks':
       return `kill ${write.taskIds.join()} (${whyOf(write)})`;
     case 'create-app':
-      return `create ${write.id} x${String(write.definition['instances'])}`;
+      return `create ${write.id} x${JSON.stringify(write.definition['instances'])}`;
     case 'delete-app':
       return `delete ${write.id}`;
     case 'end-platform-change':

@@ -145,7 +145,7 @@ export class FakePlatform implements Platform {
     this.#now = now;
     for (const app of this.apps.values()) {
       const behaviour = behaviourOf(app.definition);
-      for (const task of [...app.tasks]) this.#age(app, task, behaviour);
+      for (const task of app.tasks.slice()) this.#age(app, task, behaviour);
       this.#balance(app);
     }
   }
@@ -177,7 +177,7 @@ export class FakePlatform implements Platform {
     if (app === undefined) return;
     app.definition = { ...app.definition, ...change };
     app.configAt = stamp(this.#now);
-    for (const task of [...app.tasks]) this.#end(app, task, 'TASK_KILLED');
+    for (const task of app.tasks.slice()) this.#end(app, task, 'TASK_KILLED');
   }
 
   #create(id: string, definition: MarathonApp): void {

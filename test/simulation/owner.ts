@@ -1,0 +1,2 @@
+/** Owner label of the simulated Sluice. */
+export const OWNER = 'test';
