@@ -86,7 +86,7 @@ test('a mapped image of the older form serves on the host port of its mapping', 
 test('a task serves while it is killed, shows TASK_KILLING, and is gone after its grace', async () => {
   const { call } = await engineFor();
   const healthChecks = [{ path: '/health', intervalSeconds: 1 }];
-  const env = { DRAIN_MS: '500' };
+  const env = { DRAIN_MS: '1000' };
   await call('POST', '/v2/apps', { ...SIMPLE, id: '/x', env, healthChecks });
   await settled(call);
   const [task] = await tasksOf(call, '/x');
@@ -95,8 +95,12 @@ test('a task serves while it is killed, shows TASK_KILLING, and is gone after it
   await until('it is being killed', async () => {
     return (await tasksOf(call, '/x'))[0]?.state === 'TASK_KILLING';
   });
-  const answer = await fetch(`http://127.0.0.1:${task?.ports[0]}/endpoint0`);
-  expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close']);
+  // Between the signal and its handler the answer still offers to keep the connection.
+  await until('it answers and asks for no further request', async () => {
+    const answer = await fetch(`http://127.0.0.1:${task?.ports[0]}/endpoint0`);
+    expect(answer.status).toBe(200);
+    return answer.headers.get('connection') === 'close';
+  });
   await settled(call);
   expect(await tasksOf(call, '/x')).toEqual([]);
 });
