@@ -19,6 +19,8 @@ export interface Difference {
   readonly to: string;
   /** What it takes: a new app beside the old, instances, traffic, or going away. */
   readonly effect: 'new-version' | 'scale' | 'traffic' | 'leave';
+  /** The app that is to be made or to go, where there is one. */
+  readonly appId?: string;
 }
 
 /** Share per instance of one version, now and once git has what it asks for. */
@@ -85,8 +87,9 @@ function versionDiff(
     ...base,
     aspect: 'absent',
     from: '-',
-    to: `${String(version.instances)} instances of ${version.appId}`,
+    to: instancesOf(version.instances),
     effect: 'new-version',
+    appId: version.appId,
   };
   if (old === undefined) return [created];
   const aspects = differences(version.definition, old.definition).flatMap((aspect) =>
@@ -150,10 +153,15 @@ function leaving(input: DiffInput, versions: readonly DesiredVersion[]): readonl
       subject: app.deployment,
       object: `${app.cluster}/${app.service}`,
       aspect: 'left-git',
-      from: `${String(app.instances)} instances of ${app.id}`,
+      from: instancesOf(app.instances),
       to: '-',
       effect: 'leave',
+      appId: app.id,
     }));
+}
+
+function instancesOf(count: number): string {
+  return `${String(count)} ${count === 1 ? 'instance' : 'instances'}`;
 }
 
 /** Parked versions are on their way out already: nothing that git asks differs. */

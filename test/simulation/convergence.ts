@@ -58,6 +58,8 @@ function gatewayTrouble(
       isBad(one) && isRouted(gateway, one) && !(weightIn(split, one) > 0 && isStable(split, one)),
   );
   if (bad.length > 0) return rejectionTrouble(split, bad);
+  // What fails only now and then may have become stable before it was rejected.
+  if (versions.some((one) => isRouted(gateway, one) && isFickle(one))) return undefined;
   const target = targetIn(gateway, split);
   if (!sameVector(target, vectorOf(split))) {
     return `${gateway.name} is ${vectorKey(vectorOf(split))}, not ${vectorKey(target)}`;
@@ -77,6 +79,10 @@ function rejectionTrouble(split: Split, bad: readonly DesiredVersion[]): string 
 function isBad(version: DesiredVersion): boolean {
   const behaviour = behaviourOf(version.definition);
   return behaviour === 'sick' || behaviour === 'crash';
+}
+
+function isFickle(version: DesiredVersion): boolean {
+  return behaviourOf(version.definition) === 'late';
 }
 
 function isRouted(gateway: DesiredGateway, version: DesiredVersion): boolean {
@@ -117,9 +123,11 @@ function appTrouble(world: WorldView, versions: readonly DesiredVersion[]): stri
     const own = apps.filter(
       (app) => app.digest === version.digest && serviceKey(app) === serviceKey(version),
     );
-    if (isBad(version)) continue;
+    if (isBad(version) || isFickle(version)) continue;
     // A tampered app that is stable stays while its sibling is rejected.
-    const siblings = versions.some((one) => isBad(one) && one.deployment === version.deployment);
+    const siblings = versions.some(
+      (one) => (isBad(one) || isFickle(one)) && one.deployment === version.deployment,
+    );
     if (own.length !== 1 && !(siblings && own.length > 1))
       return `${version.appId} runs ${String(own.length)} times`;
     const instances = Math.max(...own.map((app) => app.instances));
@@ -130,7 +138,7 @@ function appTrouble(world: WorldView, versions: readonly DesiredVersion[]): stri
       return `${version.appId} has ${String(instances)} of ${String(version.instances)} instances`;
     }
   }
-  const anyBad = versions.some(isBad);
+  const anyBad = versions.some((one) => isBad(one) || isFickle(one));
   const extra = apps.find(
     (app) =>
       !versions.some((one) => one.digest === app.digest && serviceKey(one) === serviceKey(app)),

@@ -44,6 +44,9 @@ export function checkAction(action: Action, input: PlanInput, truth: Truth): voi
       for (const record of Object.values(action.patch.gateways ?? {})) {
         if (record) checkRejections(record.memory, truth);
       }
+      for (const [name, record] of Object.entries(action.patch.gateways ?? {})) {
+        if (record) checkStable(name, record.memory, input, truth);
+      }
       return;
     case 'apply-split':
       checkSplit(action.split, input, truth);
@@ -81,6 +84,31 @@ function checkRejections(memory: GatewayMemory, truth: Truth): void {
     if (behaviour === 'good' || behaviour === 'slow') {
       throw new LawBroken(9, `${one.service} (${behaviour}) is rejected: ${one.message}`);
     }
+  }
+}
+
+/** Stable is what git asked for, seen everywhere until its last bake was over. */
+function checkStable(name: string, memory: GatewayMemory, input: PlanInput, truth: Truth): void {
+  const before = inForceOf(viewsOf(input), name);
+  const known = input.record.gateways[name]?.memory.stable ?? before?.memory.stable;
+  const next = memory.stable?.vector;
+  const desired = input.desired.gateways.find((one) => one.name === name);
+  if (next === undefined || known === undefined || before === undefined || !desired) return;
+  if (sameVector(next, known.vector) || sameVector(next, before.memory.stable?.vector ?? {}))
+    return;
+  const shown = truth.shownSince.get(name);
+  let bakeMs = 0;
+  for (const [id, weight] of Object.entries(next)) {
+    if (weight <= weightOf(known.vector, id)) continue;
+    const step = desired.rollout.steps.findLast((one) => one.weight <= weight);
+    bakeMs = Math.max(bakeMs, (step ?? desired.rollout.steps[0])?.bakeMs ?? 0);
+  }
+  const since = shown?.key === vectorKey(next) ? shown.since : truth.now;
+  if (truth.now - since < bakeMs) {
+    throw new LawBroken(
+      7,
+      `${name}: ${sharesOf(next)} is stable after ${String(truth.now - since)} ms`,
+    );
   }
 }
 
@@ -212,7 +240,9 @@ function checkRaise(version: SplitVersion, raise: Raise): void {
     return;
   }
   const ready = Math.min(...reachable.map((node) => usableAt(node, split.gateway, id)));
-  if (ready < needed && !(isFirst && present > 0 && ready > 0)) {
+  const best = Math.max(...reachable.map((node) => usableAt(node, split.gateway, id)));
+  const isAlone = (isFirst || !stableServes) && present > 0 && best > 0;
+  if (ready < needed && !isAlone) {
     throw new LawBroken(4, `${name}: ${id} has ${String(ready)} of ${String(needed)} ready`);
   }
   if (isFirst || !stableServes) return;
@@ -302,6 +332,11 @@ function checkStep10(of: {
   const target = targetOf(desired, split);
   const stable = stableOf({ ...of, desired, before, truth: undefined as never });
   if (stable === undefined) return;
+  // With nobody of stable left the candidate takes all (law 3).
+  const stableServes = Object.keys(stable).some((id) =>
+    viewsOf(of.input).some((node) => usableAt(node, split.gateway, id) > 0),
+  );
+  if (!stableServes) return;
   const isTrial = (id: string): boolean => !(id in target) && weightOf(stable ?? {}, id) === 0;
   if (before.versions.some((one) => one.weight > 0 && isTrial(one.id))) return;
   if (sameVector(vectorOf(split), stable ?? {})) return;

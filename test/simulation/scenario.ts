@@ -62,7 +62,8 @@ export class Scenario {
 
   #someImage(): string {
     const dice = this.#random.next();
-    return this.#image(dice < 0.65 ? 'good' : dice < 0.78 ? 'slow' : dice < 0.9 ? 'sick' : 'crash');
+    const kinds = ['slow', 'sick', 'crash', 'late'] as const;
+    return this.#image(dice < 0.6 ? 'good' : (kinds[Math.floor((dice - 0.6) * 10)] ?? 'good'));
   }
 
   #change(): string {

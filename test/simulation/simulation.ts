@@ -140,6 +140,7 @@ export class Simulation implements WorldView {
 
   /** From here on nothing goes wrong any more. */
   calm(): void {
+    for (const node of this.nodes) node.lagUntil = 0;
     this.tell('faults stop');
     this.#faulty = false;
     for (const name of this.#faultsUntil.keys()) this.#end(name);
@@ -328,12 +329,14 @@ export class Simulation implements WorldView {
       const stable = memory?.stable?.vector;
       const desired = input.desired.gateways.find((one) => one.name === gateway.name);
       if (split === undefined || stable === undefined || desired === undefined) continue;
-      const bad = split.versions.some(
-        (one) =>
-          one.weight > weightOf(stable, one.id) &&
-          one.source.kind === 'app' &&
-          memory?.rejected.some((r) => one.source.kind === 'app' && r.digest === one.source.digest),
+      const wanted = new Set(
+        input.desired.deployments.flatMap((one) => one.versions.map((each) => each.digest)),
       );
+      const bad = split.versions.some(({ id, weight, source }) => {
+        if (weight <= weightOf(stable, id) || source.kind !== 'app') return false;
+        if (!wanted.has(source.digest)) return weightOf(stable, id) === 0;
+        return memory?.rejected.some((one) => one.digest === source.digest) === true;
+      });
       const serves = Object.keys(stable).some((id) =>
         this.nodes.every((node) =>
           node.proxy.gateways.some((g) => g.name === gateway.name && node.proxy.isUsable(g, id)),
@@ -399,6 +402,10 @@ export class Simulation implements WorldView {
   }
 
   #tick(): void {
+    const hunted = this.platform.apps.get(this.#hunted ?? '');
+    for (const task of hunted?.tasks.slice() ?? []) {
+      if (this.random.chance(0.3)) this.platform.killTask(task.id, 'TASK_LOST');
+    }
     this.platform.tick(this.now);
     for (const node of this.nodes) {
       const before = node.keeper.held.flatMap((held) => held.endpoints);
@@ -503,7 +510,7 @@ export class Simulation implements WorldView {
     const { random, chaos } = this;
     if (random.chance(0.06)) this.#crashNow();
     if (!random.chance(chaos.world)) return;
-    this.#begin(random.between(0, 15));
+    this.#begin(random.between(0, 16));
   }
 
   #crashNow(): void {
@@ -533,7 +540,7 @@ export class Simulation implements WorldView {
         lasts(`cut off ${node.name}`, 40);
         return;
       case 3:
-        node.lagUntil = this.now + random.between(2, 20) * 1000;
+        node.lagUntil = this.now + random.between(2, random.chance(0.3) ? 90 : 20) * 1000;
         this.tell(`${node.name} lags`);
         return;
       case 4:
@@ -608,15 +615,26 @@ export class Simulation implements WorldView {
           this.tell(`forget ${node.name}`);
         }
         return;
+      case 16: {
+        const apps = platform.ours();
+        if (apps.length === 0) return;
+        this.#hunted = random.pick(apps).id;
+        lasts('hunt', 30);
+        this.tell(`every task of ${this.#hunted} is lost again and again`);
+        return;
+      }
       default:
         return;
     }
   }
 
+  #hunted: string | undefined;
+
   #end(name: string): void {
     this.tell(`end of: ${name}`);
     if (name === 'Marathon down') this.platform.down = false;
     if (name === 'journal unwritable') this.journal.failWrites = false;
+    if (name === 'hunt') this.#hunted = undefined;
     if (name === 'git down') this.source.up = true;
     for (const node of this.nodes) if (name === `cut off ${node.name}`) node.reachable = true;
   }

@@ -12,7 +12,7 @@ import type { MarathonApp } from '../../reconciler/model/marathon-app.ts';
 import type { Platform } from '../../reconciler/platform/port.ts';
 
 /** How the tasks of an app behave, by what stands in its image or command. */
-export type Behaviour = 'good' | 'slow' | 'sick' | 'crash';
+export type Behaviour = 'good' | 'slow' | 'sick' | 'crash' | 'late';
 
 export interface FakeTask {
   readonly id: string;
@@ -37,7 +37,15 @@ export interface FakeApp {
 }
 
 const START_MS = 1000;
-const HEALTHY_MS: Record<Behaviour, number> = { good: 2000, slow: 7000, sick: Infinity, crash: 0 };
+const HEALTHY_MS: Record<Behaviour, number> = {
+  good: 2000,
+  slow: 7000,
+  sick: Infinity,
+  crash: 0,
+  late: 2000,
+};
+/** A task that looks well and then exits. */
+const LATE_MS = 9000;
 
 /** Marathon in memory, moved by `tick`: tasks start, become healthy, fail, are killed and moved. */
 export class FakePlatform implements Platform {
@@ -208,7 +216,9 @@ export class FakePlatform implements Platform {
       this.changes += 1;
       task.state = 'TASK_RUNNING';
     }
-    if (behaviour === 'crash' && age >= START_MS + 1000) {
+    const life =
+      behaviour === 'crash' ? START_MS + 1000 : behaviour === 'late' ? LATE_MS : Infinity;
+    if (age >= life) {
       this.#end(app, task, 'TASK_FAILED');
       return;
     }
@@ -282,8 +292,8 @@ export function labelsOf(definition: MarathonApp): Readonly<Record<string, unkno
 
 export function behaviourOf(definition: MarathonApp): Behaviour {
   const text = JSON.stringify(definition['container'] ?? definition['cmd'] ?? '');
-  const found = /(slow|sick|crash)-/u.exec(text)?.[1];
-  return found === 'slow' || found === 'sick' || found === 'crash' ? found : 'good';
+  const kinds = ['slow', 'sick', 'crash', 'late'] as const;
+  return kinds.find((kind) => text.includes(`${kind}-`)) ?? 'good';
 }
 
 function hasChecks(definition: MarathonApp): boolean {
