@@ -1,8 +1,17 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { TaskBody } from './running-engine.ts';
-import { SIMPLE, SLEEPER, engineFor, freePort, settled, tasksOf, until } from './running-engine.ts';
+import {
+  SIMPLE,
+  SLEEPER,
+  engineFor,
+  freePort,
+  settled,
+  tasksOf,
+  temporaryFolder,
+  until,
+} from './running-engine.ts';
 
 const INSTANCE = /^a_b\.instance-[0-9a-f-]{36}\._app\.1$/;
 
@@ -107,9 +116,12 @@ test('a task serves while it is killed, shows TASK_KILLING, and is gone after it
 
 test('a task that ignores SIGTERM gets SIGKILL when its grace is over', async () => {
   const { call } = await engineFor();
-  const cmd = `trap '' TERM; echo up; while :; do sleep 0.1; done`;
+  const marker = join(temporaryFolder(), 'deaf');
+  const cmd = `trap '' TERM; touch ${marker}; while :; do sleep 0.1; done`;
   await call('POST', '/v2/apps', { ...SLEEPER, id: '/x', cmd, taskKillGracePeriodSeconds: 1 });
   await settled(call);
+  // Until the shell has come to its trap, SIGTERM still ends it.
+  await until('it ignores SIGTERM', () => existsSync(marker));
   const begin = Date.now();
   await call('DELETE', '/v2/apps/x');
   await settled(call);
