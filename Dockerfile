@@ -16,8 +16,7 @@ COPY --from=dependencies /opt/sluice/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY reconciler ./reconciler
 COPY blueprints ./blueprints
-RUN ln -s /opt/sluice/reconciler/main.ts /usr/local/bin/sluice \
-  && chmod +x reconciler/main.ts \
+RUN ln -s /opt/sluice/reconciler/sluice /usr/local/bin/sluice \
   && install -d -o node -g node -m 700 /var/lib/sluice
 # Journal, lock, mirror and the agent's splits: all that must survive a restart.
 ENV SLUICE_STATE_DIR=/var/lib/sluice

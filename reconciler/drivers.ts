@@ -62,6 +62,11 @@ export function openGateways(config: Config): Gateways {
   });
 }
 
+/** Instances and wake-ups alone, as the agent beside a proxy needs them. */
+export function openFeed(config: Config): TaskFeed {
+  return createTaskFeed(openMarathon(config));
+}
+
 export function openMarathon(config: Config): MarathonClient {
   const { urls, auth, caFile, timeoutMs } = config.marathon;
   return createMarathonClient({

@@ -8,7 +8,7 @@ import { pino } from 'pino';
 
 import { DEFAULT_CONFIG } from './commands/options.ts';
 import type { Shell } from './commands/program.ts';
-import { program } from './commands/program.ts';
+import { runProgram } from './commands/program.ts';
 import type { ExitStatus, Terminal } from './commands/terminal.ts';
 import { DriverError } from './errors.ts';
 
@@ -99,4 +99,4 @@ const shell: Shell = {
   perform,
 };
 
-await program(shell).parseAsync();
+await runProgram(shell);

@@ -61,8 +61,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   'gateway/agent/agent.ts -> gateway/agent/haproxy': 'the root of the agent chooses its proxy',
   'gateway/agent/agent.ts -> gateway/agent/embedded': 'the root of the agent chooses its proxy',
-  'commands/gateway.ts -> platform/marathon':
-    'the agent needs the feed alone; to go once drivers.ts opens a feed by itself',
 };
 
 /** Packages by layer; `node:*` and packages are free outside the pure core. */

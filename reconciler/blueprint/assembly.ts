@@ -33,6 +33,9 @@ export function assemble(files: readonly CompiledFile[]): Assembly {
   };
 }
 
+/** Places that one message names beside its own. */
+const MOST_NAMED = 3;
+
 interface Claim {
   readonly name: string;
   readonly place: Position;
@@ -56,6 +59,16 @@ function claimOf(of: { readonly name: string; readonly origin: Position }): Clai
   return { name: of.name, place: of.origin };
 }
 
+/** The first few: with a hundred rivals each of them would name all others. */
+function placesOf(places: readonly Position[]): string {
+  const named = places.slice(0, MOST_NAMED).map(formatPosition);
+  const more = places.length - named.length;
+  return [
+    ...named,
+    ...(more > 0 ? [`${String(more)} more ${more === 1 ? 'place' : 'places'}`] : []),
+  ].join(' and ');
+}
+
 function clashes(
   claims: readonly Claim[],
   code: string,
@@ -66,7 +79,7 @@ function clashes(
     if (rivals.length < 2) return [];
     return rivals.map(({ place }): Diagnostic => {
       const related = rivals.filter((rival) => rival.place !== place).map((rival) => rival.place);
-      const others = related.map(formatPosition).join(' and ');
+      const others = placesOf(related);
       const message = `${what(name)} here and at ${others}; nothing of these files is taken up until one is left`;
       return { ...place, severity: 'error', code, message, related };
     });

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'undici';
 
 import type { GatewayNodeConfig } from '../config.ts';
+import { DriverError } from '../errors.ts';
 import type { AgentView } from '../gateway/agent/api.ts';
 
 const TIMEOUT_MS = 5000;
@@ -17,12 +18,17 @@ export async function askAgent(node: GatewayNodeConfig, signal: AbortSignal): Pr
     const view: AgentReport = JSON.parse(text);
     return { ...view, node: node.name };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { node: node.name, gateways: [], error: { code: 'node-unreachable', message } };
+    if (!(error instanceof DriverError)) throw error;
+    const { code, message } = error;
+    return { node: node.name, gateways: [], error: { code, message } };
   }
 }
 
-/** Asks an agent to end itself and its proxy. */
+/**
+ * Asks an agent to end itself and its proxy.
+ *
+ * @throws DriverError `node-unreachable`, `node-refused`, `token-unreadable`.
+ */
 export async function stopAgent(node: GatewayNodeConfig, signal: AbortSignal): Promise<void> {
   await call(node, { method: 'POST', path: '/v1/stop' }, signal);
 }
@@ -37,19 +43,55 @@ async function call(
     ...('socket' in node && { connect: { socketPath: node.socket } }),
   });
   try {
-    const token =
-      node.tokenFile === undefined ? undefined : (await readFile(node.tokenFile, 'utf8')).trim();
+    const token = await tokenOf(node);
     const answer = await request(new URL(ask.path, 'url' in node ? node.url : 'http://agent'), {
       method: ask.method,
       dispatcher: agent,
       headersTimeout: TIMEOUT_MS,
+      bodyTimeout: TIMEOUT_MS,
       signal,
       ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
     });
     const text = await answer.body.text();
-    if (answer.statusCode >= 300) throw new Error(`answered ${String(answer.statusCode)}`);
-    return text;
+    if (answer.statusCode < 300) return text;
+    throw new DriverError(
+      'node-refused',
+      `${node.name}: ${addressOf(node)} answered ${String(answer.statusCode)}; check that an agent listens there, and its token`,
+      { retry: 'never' },
+    );
+  } catch (error) {
+    throw signal.aborted || error instanceof DriverError ? error : unreachable(node, error);
   } finally {
     await agent.destroy();
+  }
+}
+
+function unreachable(node: GatewayNodeConfig, error: unknown): DriverError {
+  return new DriverError(
+    'node-unreachable',
+    `${node.name}: no agent answers at ${addressOf(node)} (${reasonOf(error)}); sluice gateway start starts one`,
+    { retry: 'backoff', cause: error },
+  );
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+}
+
+function addressOf(node: GatewayNodeConfig): string {
+  return 'url' in node ? node.url : node.socket;
+}
+
+async function tokenOf(node: GatewayNodeConfig): Promise<string | undefined> {
+  const { tokenFile } = node;
+  if (tokenFile === undefined) return undefined;
+  try {
+    return (await readFile(tokenFile, 'utf8')).trim();
+  } catch (error) {
+    throw new DriverError('token-unreadable', `cannot read the token file ${tokenFile}`, {
+      retry: 'never',
+      cause: error,
+    });
   }
 }

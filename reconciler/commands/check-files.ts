@@ -7,6 +7,7 @@ import { DriverError } from '../errors.ts';
 import type { SnapshotFile } from '../model/snapshot.ts';
 import { localSnapshot } from './diff.ts';
 import type { ExitStatus, Terminal } from './terminal.ts';
+import { counted } from './text.ts';
 import { renderDiagnostics } from './validate.ts';
 
 /** `sluice validate`: all faults of all files at once, offline. */
@@ -15,8 +16,12 @@ export function validateCommand(paths: readonly string[], terminal: Terminal): E
   const { diagnostics, desired } = compile({ revision: 'local', files });
   terminal.out(renderDiagnostics(diagnostics, terminal.json ? 'json' : 'text'));
   if (!terminal.json) {
-    const counts = `${String(desired.deployments.length)} deployments, ${String(desired.gateways.length)} gateways`;
-    terminal.err(`${String(files.length)} files, ${counts}\n`);
+    const counts = [
+      counted(files.length, 'file'),
+      counted(desired.deployments.length, 'deployment'),
+      counted(desired.gateways.length, 'gateway'),
+    ];
+    terminal.err(`${counts.join(', ')}\n`);
   }
   return isFaulty(diagnostics) ? 1 : 0;
 }

@@ -7,6 +7,7 @@ import { isFaulty } from '../blueprint/diagnostics.ts';
 import { openDrivers } from '../drivers.ts';
 import { DriverError } from '../errors.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import type { NodeView } from '../model/split.ts';
 import type { Diff } from '../plan/diff.ts';
 import { asLive, diff } from '../plan/diff.ts';
 import type { RunContext } from './run.ts';
@@ -56,7 +57,23 @@ export async function diffCommand(context: RunContext, options: DiffOptions): Pr
           nodes: await drivers.gateways.observe(terminal.signal),
         }
       : asLive((await read(options.from)).desired, config.owner);
-  return show(terminal, diff({ ...live, desired: to.desired, owner: config.owner }));
+  const found = diff({ ...live, desired: to.desired, owner: config.owner });
+  const unseen = unseenNotes(live.nodes);
+  for (const note of unseen) terminal.err(`note: ${note}\n`);
+  return show(terminal, terminal.json ? { ...found, notes: [...found.notes, ...unseen] } : found);
+}
+
+/** A proxy that cannot be seen is no error: the difference is shown as far as it is known. */
+function unseenNotes(nodes: readonly NodeView[]): readonly string[] {
+  const isSeen = nodes.some((one) => one.error === undefined);
+  const how = isSeen ? 'the other proxies had the last word' : 'they had no traffic yet';
+  return nodes.flatMap(({ node, error }) =>
+    error === undefined
+      ? []
+      : [
+          `proxy ${node} cannot be seen (${error.message.replace(`${node}: `, '')}): its gateways are shown as if ${how}`,
+        ],
+  );
 }
 
 function show(terminal: Terminal, found: Diff): ExitStatus {

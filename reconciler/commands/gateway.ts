@@ -1,18 +1,21 @@
-import { mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 
 import type { Logger } from 'pino';
 
 import type { Config, GatewayNodeConfig } from '../config.ts';
 import { writeSecretFiles } from '../config.ts';
-import { gatewayNodes, localAgentDir, openMarathon } from '../drivers.ts';
+import { gatewayNodes, localAgentDir, openFeed } from '../drivers.ts';
 import { DriverError } from '../errors.ts';
-import { startAgent } from '../gateway/agent/agent.ts';
+import { startAgent, stopLeftoverProxy } from '../gateway/agent/agent.ts';
 import type { Listen } from '../gateway/agent/api.ts';
+import { isListening } from '../gateway/agent/state-lock.ts';
 import { askAgent, stopAgent } from './agent-desk.ts';
-import { createTaskFeed } from '../platform/marathon/task-feed.ts';
 import { renderTable } from './table.ts';
 import type { ExitStatus, Terminal } from './terminal.ts';
+import { tellOutcome } from './wish.ts';
+
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 export interface GatewayContext {
   readonly config: Config;
@@ -26,7 +29,7 @@ export interface GatewayContext {
 export async function gatewayStart(context: GatewayContext): Promise<ExitStatus> {
   const { config, terminal, logger } = context;
   const node = chosen(context);
-  const stateDir = resolve(localAgentDir(config), '.');
+  const stateDir = localAgentDir(config);
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   writeSecretFiles(config.secretFiles);
   const agent = await startAgent({
@@ -35,7 +38,7 @@ export async function gatewayStart(context: GatewayContext): Promise<ExitStatus>
     listen: listenOf(node),
     proxy: config.gateways.proxy,
     bindHost: config.gateways.bind,
-    tasks: createTaskFeed(openMarathon(config)),
+    tasks: openFeed(config),
     logger,
     ...(node.tokenFile !== undefined && { tokenFile: node.tokenFile }),
   });
@@ -56,34 +59,64 @@ function listenOf(node: GatewayNodeConfig): Listen {
   return { host: url.hostname.replaceAll(/^\[|\]$/gu, ''), port };
 }
 
-function chosen(context: GatewayContext): GatewayNodeConfig {
-  const nodes = gatewayNodes(context.config);
-  const [only] = nodes;
-  if (context.node === undefined && nodes.length === 1 && only) return only;
-  const found = nodes.find((one) => one.name === context.node);
-  if (found) return found;
-  const names = nodes.map((one) => one.name).join(', ');
-  throw new DriverError(
-    'unknown-node',
-    `--node must be one of the configuration's nodes: ${names}`,
-    { retry: 'never' },
-  );
+function chosen({ config, node }: Pick<GatewayContext, 'config' | 'node'>): GatewayNodeConfig {
+  const [only, ...others] = gatewayNodes(config);
+  return node === undefined && only && others.length === 0 ? only : namedNode(config, node);
 }
 
-/** `sluice gateway stop`: ends the agent and its proxy. */
+/** @throws DriverError `unknown-node` that lists the nodes of the configuration. */
+export function namedNode(config: Config, name: string | undefined): GatewayNodeConfig {
+  const nodes = gatewayNodes(config);
+  const found = nodes.find((one) => one.name === name);
+  if (found) return found;
+  const names = nodes.map((one) => one.name).join(', ');
+  const what = name === undefined ? 'several nodes are configured' : `there is no node ${name}`;
+  throw new DriverError('unknown-node', `${what}: name one of the configuration, ${names}`, {
+    retry: 'never',
+  });
+}
+
+/** `sluice gateway stop`: ends the agent and its proxy, or the proxy that a dead agent left. */
 export async function gatewayStop(context: GatewayContext): Promise<ExitStatus> {
+  const { config, terminal } = context;
   const node = chosen(context);
-  await stopAgent(node, context.terminal.signal);
-  context.terminal.out(`${node.name} has ended\n`);
+  try {
+    await stopAgent(node, terminal.signal);
+  } catch (error) {
+    if (!(error instanceof DriverError) || error.code !== 'node-unreachable') throw error;
+    if (!(await stopLeftover(config, node))) throw nothingToStop(node, error);
+    tellOutcome(terminal, 'done', `${node.name} had no agent; the HAProxy that it left has ended`);
+    return 0;
+  }
+  tellOutcome(terminal, 'done', `${node.name} has ended`);
   return 0;
+}
+
+/** HAProxy outlives an agent that was killed. Only the agent of this host has left it here. */
+async function stopLeftover(config: Config, node: GatewayNodeConfig): Promise<boolean> {
+  const folder = localAgentDir(config);
+  const isHere = 'socket' in node || LOOPBACK.has(new URL(node.url).hostname);
+  // An agent that lives but does not answer, or another node's, keeps its proxy.
+  if (!isHere || !existsSync(folder) || (await isListening(join(folder, 'agent.lock')))) {
+    return false;
+  }
+  return stopLeftoverProxy(folder);
+}
+
+function nothingToStop(node: GatewayNodeConfig, cause: DriverError): DriverError {
+  const place = 'url' in node ? node.url : node.socket;
+  return new DriverError(
+    'node-unreachable',
+    `${node.name}: no agent answers at ${place}, and no HAProxy is left over here: there is nothing to stop`,
+    { retry: 'never', cause },
+  );
 }
 
 /** `sluice gateway status`: what every agent holds and what its proxy really does. */
 export async function gatewayStatusCommand(context: GatewayContext): Promise<ExitStatus> {
-  const { terminal, config } = context;
-  const views = await Promise.all(
-    gatewayNodes(config).map(async (node) => askAgent(node, terminal.signal)),
-  );
+  const { terminal, config, node: name } = context;
+  const nodes = name === undefined ? gatewayNodes(config) : [namedNode(config, name)];
+  const views = await Promise.all(nodes.map(async (node) => askAgent(node, terminal.signal)));
   if (terminal.json) terminal.out(`${JSON.stringify(views)}\n`);
   else {
     const rows = views.map((view) =>

@@ -29,19 +29,37 @@ const OVERRIDES = {
   stateDir: 'state_dir',
 } as const;
 
+/** What a command touches: it takes overrides of that alone. */
+export type Touched = 'source' | 'marathon' | 'owner';
+
+const OPTIONS: Readonly<Record<Touched, readonly (readonly [flags: string, what: string])[]>> = {
+  source: [
+    ['--source-url <url>', 'git repository with the blueprints'],
+    ['--branch <name>', 'branch to follow'],
+    ['--tag <name>', 'tag to follow'],
+    ['--revision <id>', 'full id of one commit that never changes'],
+    ['--path <dir>', 'folder of the repository that holds the blueprints'],
+  ],
+  marathon: [['--marathon-url <url...>', 'Marathon, several for one that has standbys']],
+  owner: [['--owner <name>', 'owner label']],
+};
+
 /** Adds the options that say which configuration, and those that override it. */
-export function configured(command: Command, defaultConfig: string): Command {
+export function configured(
+  command: Command,
+  defaultConfig: string,
+  touched: readonly Touched[] = [],
+): Command {
+  command.option('-c, --config <file>', 'configuration', defaultConfig);
+  for (const [flags, what] of touched.flatMap((one) => OPTIONS[one])) command.option(flags, what);
   return command
-    .option('-c, --config <file>', 'configuration', defaultConfig)
-    .option('--source-url <url>', 'git repository with the blueprints')
-    .option('--branch <name>', 'branch to follow')
-    .option('--tag <name>', 'tag to follow')
-    .option('--revision <sha>', 'fixed revision')
-    .option('--path <dir>', 'sub-path in the repository')
-    .option('--marathon-url <url...>', 'Marathon, several for one that has standbys')
-    .option('--owner <name>', 'owner label')
     .option('--state-dir <dir>', 'where journal, mirror and sockets live')
     .addOption(outputOption());
+}
+
+/** Adds one call as it may be typed to the help of a command. */
+export function withExample(command: Command, call: string): Command {
+  return command.addHelpText('after', `\nExample:\n  $ sluice ${call}`);
 }
 
 export function outputOption(): Option {

@@ -16,9 +16,13 @@ export function renderDiagnostics(
 
 function asText(diagnostic: Diagnostic): string {
   const { severity, code, message, related = [] } = diagnostic;
+  const isNamed = related.some(({ file, line, column }) =>
+    message.includes(`${file}:${String(line)}:${String(column)}`),
+  );
   const lines = [
     `${place(diagnostic)}: ${severity} ${code}: ${printable(message)}`,
-    ...related.map((position) => `  see ${place(position)}`),
+    // A message that names its places, or the first of many, says enough.
+    ...(isNamed ? [] : related).map((position) => `  see ${place(position)}`),
   ];
   return lines.join('\n');
 }

@@ -24,21 +24,38 @@ export async function wish(
   try {
     const id = journal.wish(verb, object);
     if (findWriter(config.stateDir) === undefined) {
-      terminal.out(`noted: the next sluice run or apply will look at "${verb} ${object}"\n`);
+      const message = `the next sluice run or apply will look at "${verb} ${object}"`;
+      tellOutcome(terminal, 'noted', message, `noted: ${message}`);
       return 0;
     }
     await askRound(config);
     for (const started = Date.now(); Date.now() - started < LONGEST_WAIT_MS;) {
       const outcome = journal.wishOutcome(id);
       if (outcome !== undefined) {
-        terminal.out(`${verb} ${object}: ${outcome.message}\n`);
+        const { message } = outcome;
+        tellOutcome(terminal, outcome.outcome, message, `${verb} ${object}: ${message}`);
         return outcome.outcome === 'done' ? 0 : 1;
       }
       await sleep(LOOK_MS, undefined, { signal: terminal.signal });
     }
-    terminal.err(`the reconciler has not answered "${verb} ${object}" yet; see sluice history\n`);
+    const message = `the reconciler has not answered "${verb} ${object}" yet; see sluice history`;
+    if (terminal.json) tellOutcome(terminal, 'waiting', message);
+    else terminal.err(`${message}\n`);
     return 1;
   } finally {
     journal.close();
   }
+}
+
+/** What came of a wish: `noted` for a later round, `waiting` for one that is not over yet. */
+export type Outcome = 'done' | 'refused' | 'noted' | 'waiting';
+
+/** `{outcome, message}` for programs, one line for people. */
+export function tellOutcome(
+  terminal: Pick<Terminal, 'out' | 'json'>,
+  outcome: Outcome,
+  message: string,
+  line = message,
+): void {
+  terminal.out(terminal.json ? `${JSON.stringify({ outcome, message })}\n` : `${line}\n`);
 }

@@ -50,8 +50,7 @@ export async function demo(options: DemoOptions): Promise<ExitStatus> {
     const holds = play.report();
     isKept = options.keep;
     if (isKept) {
-      stage.release();
-      explainKeep(stage, options);
+      explainKeep(stage, options, stage.release());
     }
     return holds ? 0 : 1;
   } finally {
@@ -64,7 +63,7 @@ function hintOf(proxy: string): string {
   return proxy === 'embedded' ? ' (apt-get install haproxy, and it is HAProxy)' : '';
 }
 
-function explainKeep(stage: Stage, options: DemoOptions): void {
+function explainKeep(stage: Stage, options: DemoOptions, pids: readonly number[]): void {
   copyBlueprints(options.blueprints, join(stage.folder, 'more-blueprints'));
   const sluice = `npx sluice`;
   options.terminal.out(
@@ -77,7 +76,7 @@ function explainKeep(stage: Stage, options: DemoOptions): void {
       `  ${sluice} diff --local ${stage.clone} --config ${stage.configFile}`,
       `  git -C ${stage.clone} commit -am "A new weight" && git -C ${stage.clone} push`,
       `  ${sluice} history --config ${stage.configFile}`,
-      `End it with: ${sluice} gateway stop --config ${stage.configFile}; pkill -f ${stage.folder}`,
+      `End it with: kill ${pids.join(' ')}; sleep 5; rm -r ${stage.folder}`,
       '',
     ].join('\n'),
   );

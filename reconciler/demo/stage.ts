@@ -56,8 +56,8 @@ export interface Stage {
   sluice(words: readonly string[]): Promise<{ status: number; output: string }>;
   /** Ends every process and removes the folder. */
   close(): Promise<void>;
-  /** Lets every process outlive this one. */
-  release(): void;
+  /** Lets every process outlive this one; their ids, in the order in which to end them. */
+  release(): readonly number[];
   /** Ends the reconciler by a signal and waits for its end; how long that took, milliseconds. */
   endReconciler(signal: 'SIGTERM' | 'SIGKILL'): Promise<number>;
   startReconciler(): Promise<void>;
@@ -107,9 +107,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
       push: (message) => push(clone, message, options.environment),
       sluice: (words) => once(options, words),
       close: () => cast.close(),
-      release: () => {
-        cast.release();
-      },
+      release: () => cast.release(),
       endReconciler: (signal) => cast.end('run', signal),
       startReconciler: () => cast.startReconciler(configFile),
       log: (name) => cast.log(name),
@@ -170,8 +168,10 @@ class Cast {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  release(): void {
-    for (const child of this.#children.values()) child.unref();
+  release(): readonly number[] {
+    const children = [...this.#children.values()].reverse();
+    for (const child of children) child.unref();
+    return children.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
   }
 
   log(name: string): string {

@@ -84,7 +84,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 }
 
 function identityOf(stateDir: string): Identity {
-  mkdirSync(stateDir, { recursive: true });
+  // Sandboxes hold what tasks were given, secrets included.
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   // One folder has one name, however it is written.
   const folder = realpathSync(stateDir);
   const state = createHash('sha256').update(folder).digest('hex').slice(0, 24);

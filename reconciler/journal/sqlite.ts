@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DriverError } from '../errors.ts';
@@ -43,13 +43,15 @@ const DEFAULT_BUSY_MS = 2000;
 const DEFAULT_KEEP_ENTRIES = 200_000;
 
 /**
- * Opens the journal to write it; makes the file and its directory (mode 700) where they are missing.
+ * Opens the journal to write it; makes the file (mode 600) and its directory (mode 700) where they
+ * are missing.
  *
  * @throws DriverError `journal-corrupt`, `journal-unwritable`, `journal-too-new`.
  */
 export function openJournal(options: JournalOptions): SqliteJournal {
   const { file } = options;
   makeDirectory(file);
+  keepPrivate(file);
   const db = connect(options);
   try {
     explained(file, () => {
@@ -154,6 +156,19 @@ function makeDirectory(file: string): void {
       `The directory of the journal ${file} cannot be made: ${said}`,
       { retry: 'backoff', cause: error },
     );
+  }
+}
+
+/** SQLite gives the files that it makes beside the journal the mode of the journal. */
+function keepPrivate(file: string): void {
+  try {
+    // An open file that is closed would drop the locks of this process on it, so only a new one is.
+    if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
+    for (const one of [file, `${file}-wal`, `${file}-shm`]) {
+      if (existsSync(one)) chmodSync(one, 0o600);
+    }
+  } catch {
+    // Of another user, or not to be made: SQLite says what is wrong, if it matters.
   }
 }
 

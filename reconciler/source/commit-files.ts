@@ -83,7 +83,7 @@ function explainListing(error: unknown, revision: string, path: string): unknown
   if (error.kind === 'too-much') {
     return new DriverError(
       'too-many-files',
-      `Commit ${short(revision)} lists too many files to look through. Name a sub-path that holds only blueprints`,
+      `Commit ${short(revision)} lists too many files to look through. Set source.path to a directory that holds only blueprints`,
       { retry: 'never' },
     );
   }
@@ -91,7 +91,7 @@ function explainListing(error: unknown, revision: string, path: string): unknown
   if (path === '' || error.kind !== 'exit' || !absent) return error;
   return new DriverError(
     'path-missing',
-    `Commit ${short(revision)} has no directory ${path}. Correct the path of the source, or commit a file into it (README.md will do) if it is meant to be empty`,
+    `Commit ${short(revision)} has no directory ${path}. Correct source.path, or commit a file into it (README.md will do) if it is meant to be empty`,
     { retry: 'never' },
   );
 }
@@ -129,7 +129,7 @@ function checkLimits(entries: readonly Entry[], limits: SnapshotLimits, revision
   if (entries.length > limits.files) {
     throw new DriverError(
       'too-many-files',
-      `${where} has ${String(entries.length)} blueprint files, more than the ${String(limits.files)} allowed. Narrow the path or raise limits.files`,
+      `${where} has ${String(entries.length)} blueprint files, more than the ${String(limits.files)} allowed. Narrow source.path or raise source.limits.files`,
       { retry: 'never' },
     );
   }
@@ -139,7 +139,7 @@ function checkLimits(entries: readonly Entry[], limits: SnapshotLimits, revision
     if (entry.size > limits.fileBytes) {
       throw new DriverError(
         'file-too-large',
-        `${where}: ${JSON.stringify(entry.path)} has ${String(entry.size)} bytes, more than the ${String(limits.fileBytes)} allowed. Split it or raise limits.fileBytes`,
+        `${where}: ${JSON.stringify(entry.path)} has ${String(entry.size)} bytes, more than the ${String(limits.fileBytes)} allowed. Split it or raise source.limits.file_bytes`,
         { retry: 'never' },
       );
     }
@@ -147,7 +147,7 @@ function checkLimits(entries: readonly Entry[], limits: SnapshotLimits, revision
   if (total <= limits.totalBytes) return;
   throw new DriverError(
     'snapshot-too-large',
-    `${where}: its blueprint files have ${String(total)} bytes together, more than the ${String(limits.totalBytes)} allowed. Narrow the path or raise limits.totalBytes`,
+    `${where}: its blueprint files have ${String(total)} bytes together, more than the ${String(limits.totalBytes)} allowed. Narrow source.path or raise source.limits.total_bytes`,
     { retry: 'never' },
   );
 }

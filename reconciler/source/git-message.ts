@@ -51,26 +51,26 @@ const RULES: readonly Rule[] = [
       /Authentication failed|could not read (?:Username|Password)|terminal prompts disabled|HTTP Basic: Access denied|returned error: 40[13]/iu,
     state: 'refused',
     code: 'remote-unauthorized',
-    mend: 'check the token file and what the token may read',
+    mend: 'check source.token_file and what its token may read',
   },
   {
     pattern: /returned error: 30[1-8]|unable to update url base from redirection/u,
     state: 'refused',
     code: 'remote-redirects',
-    mend: 'redirects are not followed, since they would carry the token along; configure the final url',
+    mend: 'redirects are not followed, since they would carry the token along; set source.url to the final url',
   },
   {
     pattern: /transport '.*' not allowed|protocol '.*' (?:is )?not (?:allowed|supported)/u,
     state: 'refused',
     code: 'remote-refused',
-    mend: 'use https://, file:// or an absolute path',
+    mend: 'set source.url to an https:// or file:// url, or to an absolute path',
   },
   {
     pattern:
       /No space left on device|Permission denied|Read-only file system|unable to create temporary/iu,
     state: 'remote-down',
     code: 'mirror-unwritable',
-    mend: 'make room in, or give access to, the directory of the mirror',
+    mend: 'make room in, or give access to, mirror.git in state_dir',
   },
   {
     pattern: CORRUPT,
@@ -84,7 +84,7 @@ const RULES: readonly Rule[] = [
       /not found|does not appear to be a git repository|returned error: 404|does not exist|not valid: is this a git repository/iu,
     state: 'remote-down',
     code: 'remote-not-found',
-    mend: 'check the url, and whether the token may see this repository',
+    mend: 'check source.url, and whether the token may see this repository',
   },
 ];
 
@@ -105,7 +105,7 @@ export function explainRemote(
     return {
       state: 'remote-down',
       code: 'remote-timeout',
-      message: `${shown} did not answer in time. The last good revision stays; check the network or raise timeout`,
+      message: `${shown} did not answer in time. The last good revision stays; check the network or raise source.limits.timeout`,
     };
   }
   const said = quote(error.text, secrets);
@@ -129,7 +129,7 @@ export function explainRead(error: unknown, what: string): DriverError {
   if (error.kind === 'timeout' || error.kind === 'aborted') {
     return new DriverError(
       'git-timeout',
-      `Reading ${what} took too long. Raise the timeout of the source or lower what it reads`,
+      `Reading ${what} took too long. Raise source.limits.timeout, or narrow source.path`,
       { retry: 'backoff', cause: error },
     );
   }

@@ -93,7 +93,7 @@ async function adopt(space: Workspace, revision: string, signal: AbortSignal): P
       state: fixed ? 'branch-gone' : 'refused',
       code: fixed ? 'revision-gone' : 'not-a-commit',
       message: fixed
-        ? `${space.shown} does not have ${showRef(space.options.ref)} on any branch or tag. Correct the revision`
+        ? `${space.shown} does not have ${showRef(space.options.ref)} on any branch or tag. Correct source.revision`
         : `${showRef(space.options.ref)} of ${space.shown} does not point to a commit. Move it to one`,
       ...lastHead(space),
     };
@@ -152,7 +152,7 @@ async function missing(
   return {
     state: 'branch-gone',
     code: 'tag' in ref ? 'tag-gone' : 'branch-gone',
-    message: `${space.shown} has no ${showRef(ref)}. Push it again or configure another ref; until then the last good revision stays`,
+    message: `${space.shown} has no ${showRef(ref)}. Push it again, or name another in source.branch or source.tag; until then the last good revision stays`,
     ...lastHead(space),
   };
 }

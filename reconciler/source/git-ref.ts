@@ -38,9 +38,12 @@ export function checkRef(ref: GitRef): void {
   const fine = name === undefined ? 'revision' in ref && isFullId(ref.revision) : isRefName(name);
   if (fine) return;
   const rule = name === undefined ? 'a full commit id of 40 digits' : 'a name that git allows';
-  throw new DriverError('ref-invalid', `The source follows ${showRef(ref)}, which is not ${rule}`, {
-    retry: 'never',
-  });
+  const key = 'branch' in ref ? 'branch' : 'tag' in ref ? 'tag' : 'revision';
+  throw new DriverError(
+    'ref-invalid',
+    `The source follows ${showRef(ref)}, which is not ${rule}. Correct source.${key}`,
+    { retry: 'never' },
+  );
 }
 
 /** The rules of git check-ref-format. */

@@ -94,6 +94,13 @@ async function fullId(space: Workspace, revision: string, signal: AbortSignal): 
     // What was fetched is there unless the mirror lost it.
     if (revision === space.memory.head) throw new GitFault('exit', `bad object ${revision}`);
   }
+  if (!/^[0-9a-f]{7,64}$/u.test(revision)) {
+    throw new DriverError(
+      'revision-unknown',
+      `${JSON.stringify(revision.slice(0, 64))} is no commit id. Give 7 to 40 hex digits of a commit that ${showRef(space.options.ref)} has or had; names such as HEAD~1 mean nothing here`,
+      { retry: 'never' },
+    );
+  }
   throw new DriverError(
     'revision-unknown',
     `The mirror of ${space.shown} has no commit ${revision.slice(0, 64)}. It may have been rewritten away; name one that ${showRef(space.options.ref)} has`,

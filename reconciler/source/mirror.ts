@@ -45,7 +45,7 @@ export function createMirror(git: Git, mirrorDir: string, fingerprint: string): 
     if (found === 'foreign') {
       throw new DriverError(
         'mirror-not-ours',
-        `${mirrorDir} exists and is no mirror of Sluice. Name another directory or empty this one`,
+        `${mirrorDir} exists and is no mirror of Sluice. Move it away, or set another state_dir`,
         { retry: 'never' },
       );
     }

@@ -26,7 +26,7 @@ export function parseRemote(url: string): Remote {
   if (parsed.username !== '' || parsed.password !== '' || parsed.search !== '') {
     throw new DriverError(
       'secret-in-url',
-      `The git url ${showUrl(url)} holds credentials or a query. Remove them and put the token into a file named by tokenFile`,
+      `The git url ${showUrl(url)} holds credentials or a query. Remove them from source.url, and name a file with the token in source.token_file`,
       { retry: 'never' },
     );
   }

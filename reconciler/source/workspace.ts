@@ -64,7 +64,7 @@ export function openWorkspace(options: GitSourceOptions, path: string): Workspac
   if (path.split('/').includes('..')) {
     throw new DriverError(
       'path-invalid',
-      `The path of the source, ${path}, leaves the repository. Name a directory in it`,
+      `source.path is ${path}, which leaves the repository. Name a directory in it`,
       { retry: 'never' },
     );
   }

@@ -91,7 +91,7 @@ describe('A status of Marathon becomes an error that says what to do', () => {
     ],
     [403, { message: 'Not authorized' }, 'forbidden', 'backoff', 'Give the account'],
     [404, { message: "App '/x' does not exist" }, 'app-missing', 'soon', 'looks again'],
-    [405, '<html/>', 'marathon-refused', 'backoff', 'check the url'],
+    [405, '<html/>', 'marathon-refused', 'backoff', 'check marathon.urls'],
     [409, locked, 'app-locked', 'soon', 'd-1, d-2'],
     [409, { message: 'An app with id [/x] already exists.' }, 'app-exists', 'soon', 'another id'],
     [415, '', 'marathon-refused', 'backoff', 'no reason given'],

@@ -79,7 +79,7 @@ describe('A git remote over http', () => {
 
       const view = await source.poll(signal);
       expect(view).toMatchObject({ state: 'refused', code: 'remote-unauthorized' });
-      expect(view.message).toContain('check the token file');
+      expect(view.message).toContain('check source.token_file');
       expect(view.message).not.toContain('wrong-token');
       if (token === undefined) return;
 

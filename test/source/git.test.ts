@@ -66,7 +66,7 @@ describe('Polling', () => {
     expect(await source.poll(signal)).toEqual({
       state: 'remote-down',
       code: 'remote-not-found',
-      message: `${remote.bare}: '${remote.bare}' does not appear to be a git repository. What to do: check the url, and whether the token may see this repository`,
+      message: `${remote.bare}: '${remote.bare}' does not appear to be a git repository. What to do: check source.url, and whether the token may see this repository`,
       revision,
     });
     expect(await source.snapshot(revision, signal)).toEqual({
@@ -83,7 +83,7 @@ describe('Polling', () => {
     expect(await open().poll(signal)).toEqual({
       state: 'branch-gone',
       code: 'branch-gone',
-      message: `${remote.bare} has no branch main. Push it again or configure another ref; until then the last good revision stays`,
+      message: `${remote.bare} has no branch main. Push it again, or name another in source.branch or source.tag; until then the last good revision stays`,
     });
   });
 

@@ -141,7 +141,7 @@ function parse<T>(schema: z.ZodType<T>, text: string, call: Call): T {
     const html = /^\s*</u.test(text);
     throw new DriverError(
       html ? 'marathon-html' : 'marathon-bad-answer',
-      `${call.method} ${call.path} was answered with ${html ? 'an HTML page' : 'something that is not JSON'}. Check the url of Marathon: a proxy or a login page may stand before it`,
+      `${call.method} ${call.path} was answered with ${html ? 'an HTML page' : 'something that is not JSON'}. Check marathon.urls: a proxy or a login page may stand before it`,
       { retry: 'backoff' },
     );
   }
@@ -155,7 +155,7 @@ function check<T>(schema: z.ZodType<T>, value: unknown, call: Call): T {
   const where = issue === undefined ? '' : ` at ${issue.path.map(String).join('.')}`;
   throw new DriverError(
     'marathon-bad-answer',
-    `The answer to ${call.method} ${call.path} does not look like Marathon's${where}: ${issue?.message ?? ''}. Nothing is concluded from it; check what answers at the url`,
+    `The answer to ${call.method} ${call.path} does not look like Marathon's${where}: ${issue?.message ?? ''}. Nothing is concluded from it; check what answers there`,
     { retry: 'backoff', cause: result.error },
   );
 }

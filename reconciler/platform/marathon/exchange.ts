@@ -101,7 +101,7 @@ function nextUrl(
   const whither = next === null ? 'nowhere' : next.origin;
   throw new DriverError(
     'marathon-redirects',
-    `${call.method} ${at.url.origin}${at.url.pathname} is redirected to ${whither}, which Sluice does not follow. Add that to the urls (or leaders) of Marathon if it is one of its nodes; a login page means that credentials are missing`,
+    `${call.method} ${at.url.origin}${at.url.pathname} is redirected to ${whither}, which Sluice does not follow. Add that to marathon.urls if it is one of Marathon's nodes; a login page means that credentials are missing (marathon.token_file, or marathon.user with marathon.password_file)`,
     { retry: 'backoff' },
   );
 }
@@ -178,7 +178,7 @@ export function explain(wire: Wire, error: unknown, asked: Asked): unknown {
   if (error.timedOut) {
     return new DriverError(
       'marathon-timeout',
-      `Marathon did not answer ${at} within ${String(wire.options.timeoutMs)} ms. Check its load, or raise the timeout.${applied}`,
+      `Marathon did not answer ${at} within ${String(wire.options.timeoutMs)} ms. Check its load, or raise marathon.timeout.${applied}`,
       { retry: 'backoff', cause: error.cause },
     );
   }
@@ -220,7 +220,7 @@ export function isSuccess(status: number): boolean {
 function tooLarge(asked: Asked, limit: number): DriverError {
   return new DriverError(
     'response-too-large',
-    `The answer to ${asked.method} ${asked.where} is larger than ${String(limit)} bytes. Raise maxResponseBytes if Marathon really runs that much`,
+    `The answer to ${asked.method} ${asked.where} is larger than ${String(limit)} bytes, the most that Sluice reads. Check that it is Marathon that answers there; if it is, spread its apps over several`,
     { retry: 'backoff' },
   );
 }

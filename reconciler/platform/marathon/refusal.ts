@@ -44,12 +44,12 @@ const INVALID_APP: Verdict = {
 const REFUSED: Verdict = {
   code: 'marathon-refused',
   retry: 'backoff',
-  mend: 'Another Marathon than Sluice knows, or something before it, answers there; check the url and the version',
+  mend: 'Another Marathon than Sluice knows, or something before it, answers there; check marathon.urls and the version',
 };
 const UNEXPECTED: Verdict = {
   code: 'marathon-unexpected',
   retry: 'backoff',
-  mend: 'Sluice does not know this status; check what answers at the url',
+  mend: 'Sluice does not know this status; check what answers there',
 };
 const TOO_MANY: Verdict = {
   code: 'too-many-platform-changes',
@@ -65,7 +65,7 @@ const APP_MISSING: Verdict = { code: 'app-missing', retry: 'soon', mend: 'Sluice
 const NOT_FOUND: Verdict = {
   code: 'marathon-not-found',
   retry: 'backoff',
-  mend: 'Check the url of Marathon, its path included (/service/marathon on DC/OS)',
+  mend: 'Check marathon.urls, their paths included (/service/marathon on DC/OS)',
 };
 
 const Sent = z.object({ env: z.record(z.string(), z.unknown()).optional() });
@@ -109,7 +109,8 @@ function conflict(body: ErrorBody | undefined): Verdict {
 }
 
 function askForCredentials(asked: Asked): string {
-  if (asked.authFile === undefined) return 'It wants credentials: configure a file with them';
+  if (asked.authFile === undefined)
+    return 'It wants credentials: set marathon.token_file, or marathon.user and marathon.password_file';
   return `Check the credentials in ${asked.authFile}; a token may have expired`;
 }
 

@@ -121,14 +121,18 @@ function mayRepeat(call: Call, error: unknown): boolean {
 function parseBase(url: string): URL {
   const parsed = URL.parse(url);
   if (parsed === null || !/^https?:$/u.test(parsed.protocol)) {
-    throw new DriverError('marathon-url-invalid', 'A url of Marathon is not http:// or https://', {
-      retry: 'never',
-    });
+    throw new DriverError(
+      'marathon-url-invalid',
+      'A url in marathon.urls is not http:// or https://',
+      {
+        retry: 'never',
+      },
+    );
   }
   if (parsed.username !== '' || parsed.password !== '' || parsed.search !== '') {
     throw new DriverError(
       'secret-in-url',
-      `The url of Marathon at ${parsed.host} holds credentials or a query. Put them into a file`,
+      `The url of Marathon at ${parsed.host} holds credentials or a query. Take them out of marathon.urls and into a file, named by marathon.token_file or marathon.password_file`,
       { retry: 'never' },
     );
   }
