@@ -21,11 +21,16 @@ async function resultOf(
 
 async function setKnobs(call: Call, appId: string, knobs: object): Promise<void> {
   const [task] = await tasksOf(call, appId);
-  const answer = await fetch(`http://127.0.0.1:${task?.ports[0]}/knobs`, {
-    method: 'PUT',
-    body: JSON.stringify(knobs),
-  });
-  expect(answer.status).toBe(200);
+  // A task counts as running before its process listens.
+  await until('the knobs are taken', () =>
+    fetch(`http://127.0.0.1:${task?.ports[0]}/knobs`, {
+      method: 'PUT',
+      body: JSON.stringify(knobs),
+    }).then(
+      (answer) => answer.status === 200,
+      () => false,
+    ),
+  );
 }
 
 test('health is unknown until the first tick, then good; a change of leader forgets it', async () => {
