@@ -64,3 +64,20 @@ function serviceText(service: Service): readonly string[] {
     `        scale: {cpu: 0.1, memory: 64MB, instances: ${String(service.instances)}}`,
   ];
 }
+
+/** A blueprint with one service that serves all, unless said otherwise. */
+export function plotOf(name: string, port: number, change: Partial<Plot> = {}): Plot {
+  return {
+    name,
+    cluster: 'web',
+    ports: [port],
+    services: [{ breed: 'app', image: 'good-1', instances: 2, weight: 100 }],
+    strategy: 'canary',
+    onFailure: 'rollback',
+    minReady: 100,
+    workers: 0,
+    workerImage: 'good-1',
+    faulty: false,
+    ...change,
+  };
+}

@@ -48,7 +48,7 @@ export class Scenario {
       ],
       strategy: random.chance(0.8) ? 'canary' : 'all-at-once',
       onFailure: random.chance(0.9) ? 'rollback' : 'hold',
-      minReady: random.chance(0.8) ? 100 : 50,
+      minReady: random.chance(0.6) ? 100 : 50,
       workers: random.chance(0.3) ? random.between(1, 2) : 0,
       workerImage: this.#image('good'),
       faulty: false,

@@ -508,12 +508,13 @@ export class Simulation implements WorldView {
     }
     this.platform.stale = false;
     const { random, chaos } = this;
-    if (random.chance(0.06)) this.#crashNow();
+    if (random.chance(0.06)) this.restart();
     if (!random.chance(chaos.world)) return;
     this.#begin(random.between(0, 16));
   }
 
-  #crashNow(): void {
+  /** The process ends and another one begins. */
+  restart(): void {
     this.tell('restart');
     this.#rounds = this.#start();
   }

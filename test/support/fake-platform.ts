@@ -20,6 +20,8 @@ export interface FakeTask {
   readonly host: string;
   readonly port: number;
   readonly bornAt: number;
+  /** Instances of one app do not start at the same pace. */
+  readonly slowness: number;
   state: 'TASK_STAGING' | 'TASK_RUNNING';
   /** Marathon's word; `truth` is what a client would see. */
   health: TaskHealth;
@@ -222,7 +224,7 @@ export class FakePlatform implements Platform {
       this.#end(app, task, 'TASK_FAILED');
       return;
     }
-    const good = behaviour !== 'crash' && age >= HEALTHY_MS[behaviour];
+    const good = behaviour !== 'crash' && age >= HEALTHY_MS[behaviour] + task.slowness;
     task.truth = task.truth || good;
     const known = this.#now >= this.healthForgottenUntil;
     if (good && known && task.health !== 'healthy' && hasChecks(app.definition)) {
@@ -266,6 +268,7 @@ export class FakePlatform implements Platform {
       host: 'agent1',
       port: this.#nextPort,
       bornAt: this.#now,
+      slowness: number % 5 === 0 ? 9000 : 0,
       state: 'TASK_STAGING',
       health: 'unknown',
       truth: false,
