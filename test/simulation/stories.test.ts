@@ -25,7 +25,7 @@ async function commit(made: Simulation, plots: readonly Plot[], text: string): P
 
 async function until(made: Simulation, isSo: () => boolean, looks = 60): Promise<void> {
   for (let look = 0; look < looks && !isSo(); look += 1) await made.step();
-  expect(isSo(), made.story.join('\n')).toBe(true);
+  if (!isSo()) throw new Error(made.story.join('\n'));
 }
 
 function shares(made: Simulation, port: string): readonly number[] {
@@ -69,6 +69,7 @@ describe('given a converged world', () => {
     made.journal.failWrites = true;
     await commit(made, [SHOP], 'reverted');
     await until(made, () => shares(made, '9000').join() === '10000', 3);
+    expect(made.platform.down && made.journal.failWrites).toBe(true);
   });
 
   test('nothing rises while the journal cannot be written', async () => {
