@@ -27,7 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   server: ['model', 'errors'],
   // A program of its own.
   engine: ['model', 'errors'],
-  'config/': ['errors'],
+  'config/': ['errors', 'model'],
   config: ['config/', 'errors'],
   // The shell: what, when, and with whom.
   intake: ['blueprint', 'plan', 'model', 'errors', 'journal', 'source'],

@@ -1,5 +1,5 @@
 import { shown } from './fields.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../model/nearest.ts';
 import { textOf } from './tree.ts';
 import type { Entry, MapNode, Node, Spot } from './tree.ts';
 

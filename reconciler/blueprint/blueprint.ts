@@ -5,7 +5,7 @@ import { checkExposure } from './exposure.ts';
 import { entriesOf, readFields } from './fields.ts';
 import { readExternalGateways } from './gateway.ts';
 import { checkHealthPorts } from './health-check.ts';
-import { listed, suggestion } from './nearest.ts';
+import { listed, suggestion } from '../model/nearest.ts';
 import { nearestRollout, rolloutOf } from './rollout.ts';
 import { portNamesOf, resolveClusterGateways, resolveExternalGateway } from './route-resolution.ts';
 import { notActedOn } from './unbuilt.ts';

@@ -2,7 +2,7 @@ import { readArguments } from './arguments.ts';
 import { readEnvironment, readTraitText } from './environment.ts';
 import { entriesOf, readFields, shown } from './fields.ts';
 import { checkHealthPorts, readHealthChecks } from './health-check.ts';
-import { listed, suggestion } from './nearest.ts';
+import { listed, suggestion } from '../model/nearest.ts';
 import { scanReferences } from './reference.ts';
 import { isNull, textOf } from './tree.ts';
 import { notBuiltYet } from './unbuilt.ts';

@@ -1,5 +1,5 @@
 import { entriesOf, shown, unexpectedType } from './fields.ts';
-import { suggestion } from './nearest.ts';
+import { suggestion } from '../model/nearest.ts';
 import { scanReferences } from './reference.ts';
 import { isNull } from './tree.ts';
 import { notBuiltYet } from './unbuilt.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from './json.ts';
+import { stableText } from '../model/json.ts';
 import type { Json } from '../model/marathon-app.ts';
 import type { VersionSpec } from './app.ts';
 
@@ -38,6 +38,6 @@ export function digestOf(spec: VersionSpec): string {
     network: spec.network ?? null,
     dialect: spec.dialect ?? null,
   };
-  const hex = createHash('sha256').update(canonicalJson(written)).digest('hex');
+  const hex = createHash('sha256').update(stableText(written)).digest('hex');
   return `${String(FORMAT)}-${hex.slice(0, 16)}`;
 }

@@ -1,4 +1,4 @@
-import { nearest } from './nearest.ts';
+import { nearest } from '../model/nearest.ts';
 import { isNull } from './tree.ts';
 import type { Findings } from './diagnostics.ts';
 import type { Entry, MapNode, Node, Spot } from './tree.ts';

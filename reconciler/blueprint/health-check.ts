@@ -1,5 +1,5 @@
 import { readFields, shown } from './fields.ts';
-import { listed, suggestion } from './nearest.ts';
+import { listed, suggestion } from '../model/nearest.ts';
 import { readCount, readText, readTime } from './values.ts';
 import type { Findings } from './diagnostics.ts';
 import type { Shape } from './fields.ts';

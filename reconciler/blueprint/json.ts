@@ -29,13 +29,3 @@ export function objectsOf(json: Json | undefined): readonly JsonObject[] {
 export function scalarText(json: Json): string {
   return typeof json === 'string' ? json : JSON.stringify(json);
 }
-
-/** JSON with the keys of every object in order: one text for one value. */
-export function canonicalJson(json: Json): string {
-  if (Array.isArray(json)) return `[${json.map(canonicalJson).join(',')}]`;
-  if (typeof json !== 'object' || json === null) return JSON.stringify(json);
-  const rows = Object.entries(json)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${JSON.stringify(key)}:${canonicalJson(value)}`);
-  return `{${rows.join(',')}}`;
-}

@@ -1,6 +1,6 @@
 import { shown } from './fields.ts';
 import { isObject, objectsOf } from './json.ts';
-import { listed, suggestion } from './nearest.ts';
+import { listed, suggestion } from '../model/nearest.ts';
 import type {
   DesiredGateway,
   DesiredRoute,

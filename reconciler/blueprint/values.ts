@@ -1,5 +1,5 @@
 import { shown, unexpectedType } from './fields.ts';
-import { listed, suggestion } from './nearest.ts';
+import { listed, suggestion } from '../model/nearest.ts';
 import { isNull, textOf } from './tree.ts';
 import type { Findings } from './diagnostics.ts';
 import type { Reader } from './fields.ts';

@@ -3,7 +3,7 @@ import { appIdOf } from './app-id.ts';
 import { checkApp } from './app-rules.ts';
 import { digestOf } from './digest.ts';
 import { checkHealthPorts, effectiveChecks } from './health-check.ts';
-import { suggestion } from './nearest.ts';
+import { suggestion } from '../model/nearest.ts';
 import { DEFAULT_SCALE } from './scale.ts';
 import type { DesiredVersion } from '../model/desired.ts';
 import type { Rollout } from '../model/rollout.ts';

@@ -4,7 +4,7 @@ import type { Tree } from './document.ts';
 import { variableOf } from './layers.ts';
 import type { Layered } from './layers.ts';
 import { ALTERNATIVES, CONFIG_KEYS, keysUnder } from './schema.ts';
-import { nearestOf } from './spelling.ts';
+import { nearest } from '../model/nearest.ts';
 
 const KINDS: Readonly<Record<string, string>> = {
   object: 'a map',
@@ -120,7 +120,7 @@ function unknownKey(key: string, parent: string): string {
     return `\`${shown}\` is a secret and is never written here; put it into a file and name that in \`${file}\`${rest}`;
   }
   const home = [...CONFIG_KEYS.keys()].find((full) => full.endsWith(`.${key}`));
-  const meant = nearestOf(key, known) ?? home;
+  const meant = nearest(key, known) ?? home;
   const hint = meant === undefined ? `it takes ${known.join(', ')}` : `did you mean \`${meant}\`?`;
   return `${parent === '' ? 'there is' : `\`${parent}\` has`} no key \`${shown}\`; ${hint}`;
 }

@@ -4,7 +4,7 @@ import { isTree, readDocument } from './document.ts';
 import type { Tree } from './document.ts';
 import { ALTERNATIVES, CONFIG_KEYS } from './schema.ts';
 import { Secret } from './secret.ts';
-import { nearestOf } from './spelling.ts';
+import { nearest } from '../model/nearest.ts';
 
 /** Where configuration comes from; later ones win: file, environment, flags. */
 export interface ConfigInput {
@@ -144,7 +144,7 @@ function addVariable(builder: Builder, name: string, text: string): void {
       builder.set(`${secret}_file`, '(environment)', origin);
     }
   } else if (key === undefined) {
-    const meant = nearestOf(name, [...VARIABLES.keys(), ...SECRETS.keys()]);
+    const meant = nearest(name, [...VARIABLES.keys(), ...SECRETS.keys()]);
     const hint = meant === undefined ? 'see docs/configuration.md' : `did you mean ${meant}?`;
     builder.fault(name, `is no variable of Sluice; ${hint}`);
   } else addText(builder, { key, text, origin });

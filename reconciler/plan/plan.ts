@@ -132,7 +132,7 @@ function patchOf(
   const isGone = (name: string): boolean => gateways.every(({ gateway }) => gateway.name !== name);
   if (world.unseen.length === 0) {
     for (const name of Object.keys(world.input.record.gateways)) {
-      if (hasEnded(name)) gatewayChanges[name] = null;
+      if (isGone(name)) gatewayChanges[name] = null;
     }
   }
   if (world.input.apps !== undefined) {

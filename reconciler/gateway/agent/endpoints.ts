@@ -1,5 +1,6 @@
 import type { Task, TaskHealth } from '../../model/actual.ts';
 import type { Split, SplitVersion } from '../../model/split.ts';
+import { hasEnded } from '../../model/task-state.ts';
 
 /** One instance of a version of a gateway, as the agent believes it. Kept on disk. */
 export interface Endpoint {
@@ -32,21 +33,6 @@ export interface Followed {
 /** Of so many servers at least two may always go, else one in five (law 11). */
 const ABSENCE_FLOOR = 2;
 const ABSENCE_SHARE = 0.2;
-
-/**
- * States after which a task never serves again. LOST, UNREACHABLE and UNKNOWN are not among them:
- * they say that Mesos lost sight of the task, which may well be serving; the proxy's check knows.
- */
-const ENDED: ReadonlySet<string> = new Set([
-  'TASK_KILLING',
-  'TASK_KILLED',
-  'TASK_FINISHED',
-  'TASK_FAILED',
-  'TASK_ERROR',
-  'TASK_DROPPED',
-  'TASK_GONE',
-  'TASK_GONE_BY_OPERATOR',
-]);
 
 /**
  * Law 16 for the endpoints of one gateway: in on positive evidence, out on negative, and unknown
@@ -140,7 +126,7 @@ function judgeListed(
   portIndex: number,
   seen: { readonly answer: Answer; readonly evidence: Evidence },
 ): Endpoint | 'leave' {
-  if (ENDED.has(task.state)) return 'leave';
+  if (hasEnded(task.state)) return 'leave';
   if (task.state !== 'TASK_RUNNING') {
     return heldByAnother(endpoint, seen.answer) ? 'leave' : endpoint;
   }

@@ -6,7 +6,8 @@ import type { AppWrite, Platform } from '../port.ts';
 import type { MarathonClient } from './client.ts';
 import { AppLabels, AppReply } from './schema.ts';
 import type { QueueEntry, ReadApp } from './schema.ts';
-import { isGone, readTask } from './task-reading.ts';
+import { hasEnded } from '../../model/task-state.ts';
+import { readTask } from './task-reading.ts';
 
 export interface MarathonPlatformOptions {
   /** Value of the label that marks an app as ours. */
@@ -223,7 +224,7 @@ async function kill(
   const { app } = found;
   const live = (app.tasks ?? [])
     .map((task) => readTask(task))
-    .filter((task) => !isGone(task.state));
+    .filter((task) => !hasEnded(task.state));
   const named = live.filter((task) => write.taskIds.includes(task.id)).map((task) => task.id);
   if (named.length === 0) return;
   const [change] = app.deployments ?? [];

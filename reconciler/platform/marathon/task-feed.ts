@@ -4,7 +4,8 @@ import type { EventSourceMessage } from 'eventsource-parser';
 import type { TaskFeed, Wake } from '../port.ts';
 import type { MarathonClient } from './client.ts';
 import { StatusUpdate } from './schema.ts';
-import { isGone, readTask } from './task-reading.ts';
+import { hasEnded } from '../../model/task-state.ts';
+import { readTask } from './task-reading.ts';
 
 export interface TaskFeedOptions {
   /** Milliseconds before a cut stream is opened again; doubled up to `maxDelayMs`, with jitter. */
@@ -85,7 +86,7 @@ function wakeOf(event: EventSourceMessage): Wake {
   const type = event.event ?? 'message';
   if (type !== 'status_update_event') return { type };
   const update = StatusUpdate.safeParse(parseJson(event.data)).data;
-  if (update === undefined || !isGone(update.taskStatus)) return { type };
+  if (update === undefined || !hasEnded(update.taskStatus)) return { type };
   return { type, gone: { taskId: update.taskId, appId: update.appId } };
 }
 

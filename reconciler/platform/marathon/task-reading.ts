@@ -37,19 +37,3 @@ function healthOf(reply: TaskReply, checks?: number): TaskHealth {
   const wanted = Math.max(checks ?? 1, results.length, 1);
   return alive >= wanted ? 'healthy' : 'unknown';
 }
-
-const GONE = new Set([
-  'TASK_KILLING',
-  'TASK_KILLED',
-  'TASK_FINISHED',
-  'TASK_FAILED',
-  'TASK_ERROR',
-  'TASK_DROPPED',
-  'TASK_GONE',
-  'TASK_GONE_BY_OPERATOR',
-]);
-
-/** Ended or about to: positive knowledge only, so LOST, UNKNOWN and UNREACHABLE are not. */
-export function isGone(state: string): boolean {
-  return GONE.has(state);
-}

@@ -1,7 +1,7 @@
 /** The candidate that a misspelt word most likely means; at most every third letter is wrong. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const asked = fold(word);
-  if (asked.length > 60) return undefined;
+  if (asked.length > 80) return undefined;
   const bound = Math.floor(asked.length / 3);
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const name of candidates) {
@@ -25,7 +25,7 @@ export function listed(names: readonly string[]): string {
 }
 
 function fold(word: string): string {
-  return word.toLowerCase().replaceAll(/[-_ ]/g, '');
+  return word.toLowerCase().replaceAll(/[-_. ]/g, '');
 }
 
 /** Edits with adjacent swaps: `breeed` and `bered` are both one edit away from `breed`. */
