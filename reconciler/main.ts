@@ -80,6 +80,7 @@ function versionOfSluice(): string {
 }
 
 const shell: Shell = {
+  words: process.argv.slice(2),
   version: versionOfSluice(),
   self: [process.execPath, MAIN],
   demoBlueprints: resolve(HOME, 'blueprints/demo'),

@@ -193,6 +193,17 @@ describe('every page', () => {
   });
 });
 
+test('docs/json.md shows JSON, and every command that prints it', () => {
+  const page = textOf('docs/json.md');
+  const blocks = matchesOf(page, /^```json\n([\s\S]*?)^```/gm);
+  expect(blocks.map((block) => typeof JSON.parse(block))).toEqual(blocks.map(() => 'object'));
+  const headings = matchesOf(page, /^## (.*)$/gm).join(' ');
+  const program = sourceOf(join(ROOT, 'reconciler/commands/program.ts'));
+  const silent = new Set(['run', 'gateway', 'start', 'marathon', 'demo']);
+  const commands = matchesOf(program, /command\('([a-z]+)'\)/g).filter((one) => !silent.has(one));
+  expect(commands.filter((one) => !headings.includes(one))).toEqual([]);
+});
+
 describe('the README', () => {
   const readme = textOf('README.md');
 

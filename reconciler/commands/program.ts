@@ -23,6 +23,8 @@ import { wish } from './wish.ts';
 
 /** What only the composition root knows: environment, streams, signals, where this program is. */
 export interface Shell {
+  /** The arguments. */
+  readonly words: readonly string[];
   readonly version: string;
   readonly self: Self;
   /** Folder with the demo's blueprints. */
@@ -38,10 +40,10 @@ export interface Shell {
   perform(task: (signal: AbortSignal) => Promise<ExitStatus>): Promise<void>;
 }
 
-/** Runs what the arguments of the process ask for. Wrong usage is told, with status 2. */
+/** Runs what the arguments ask for. Wrong usage is told, with status 2. */
 export async function runProgram(shell: Shell): Promise<void> {
   try {
-    await program(shell).parseAsync();
+    await program(shell).parseAsync(shell.words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     const status = error.exitCode === 0 ? 0 : 2;
@@ -51,9 +53,18 @@ export async function runProgram(shell: Shell): Promise<void> {
 
 /** The command line: every command, its options and its help. */
 export function program(shell: Shell): Command {
+  const terminal = shell.terminal('text', new AbortController().signal);
   const sluice = new Command('sluice')
-    // Before the commands, which inherit it.
+    // Before the commands, which inherit both.
     .exitOverride()
+    .configureOutput({
+      writeOut: (text) => {
+        terminal.out(text);
+      },
+      writeErr: (text) => {
+        terminal.err(text);
+      },
+    })
     .description('Deploys blueprints from git to Mesos Marathon and shifts traffic step by step.')
     .version(shell.version)
     .showHelpAfterError('(--help shows what it takes)')

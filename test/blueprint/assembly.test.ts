@@ -50,6 +50,18 @@ describe('files together', () => {
     ]);
   });
 
+  test('name the first few of many rivals, and list all for programs', () => {
+    const { diagnostics } = assemble(
+      Array.from({ length: 6 }, (_, index) =>
+        blueprint(`${String(index)}.yml`, 'same', 9000 + index),
+      ),
+    );
+    expect(diagnostics[5]?.message).toContain(
+      'here and at 0.yml:1:7 and 1.yml:1:7 and 2.yml:1:7 and 2 more places; nothing',
+    );
+    expect(diagnostics[5]?.related).toHaveLength(5);
+  });
+
   test('settle once a last good form stands in the place of each faulty file', () => {
     const good = new Map([
       ['a.yml', blueprint('a.yml', 'a', 9000)],

@@ -45,6 +45,14 @@ cart.yml:2:1: warning port-claimed: port 80 is claimed twice
     ]);
   });
 
+  it('do not list places that the message names', () => {
+    const [finding] = FOUND.slice(1);
+    const message = 'gateway port 80 is claimed here and at shop.yml:1:1 and 7 more places';
+    expect(renderDiagnostics([{ ...finding!, message }], 'text')).toBe(
+      `cart.yml:2:1: warning port-claimed: ${message}\n`,
+    );
+  });
+
   it('say nothing where nothing was found', () => {
     expect([renderDiagnostics([], 'text'), renderDiagnostics([], 'json')]).toEqual(['', '[]\n']);
   });
