@@ -27,7 +27,12 @@ export interface AppRecord {
   /** Instances that git asked for when the app last had exactly that many. */
   readonly wanted?: number;
   /** The version's own clock while it is not ready: time that counts against `deadline`. */
-  readonly progress?: { readonly spentMs: number; readonly lookedAt: number };
+  readonly progress?: {
+    readonly spentMs: number;
+    readonly lookedAt: number;
+    /** The last task that was lost by nobody's fault: the clock began anew then. */
+    readonly excused?: string;
+  };
   /** Tasks of ours that failed by their own fault, the newest 20. */
   readonly failures?: readonly string[];
   /** Since when no proxy gives it requests, epoch milliseconds; only while it is leaving. */

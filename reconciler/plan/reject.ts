@@ -109,11 +109,32 @@ export function clockOf(world: World, version: Version): Pick<AppRecord, 'progre
   }
   const failures = failuresAfter(record, world.input.details[version.id]);
   return {
-    progress: isTimed(world, version, app)
-      ? { spentMs: spentOf(record) + worth(world, record), lookedAt: world.now }
-      : { spentMs: spentOf(record), lookedAt: STOPPED },
+    progress: progressAfter(world, version, app),
     ...(failures.length > 0 && { failures }),
   };
+}
+
+/** Whoever lost an instance through the platform has to start again, and gets the time for it. */
+function progressAfter(
+  world: World,
+  version: Version,
+  app: ActualApp,
+): NonNullable<AppRecord['progress']> {
+  const { record } = version;
+  const before = record.progress?.excused;
+  const excused = excusedTask(world.input.details[version.id]) ?? before;
+  const isRunning = isTimed(world, version, app);
+  const spentMs = spentOf(record) + (isRunning ? worth(world, record) : 0);
+  return {
+    spentMs: excused === before ? spentMs : 0,
+    lookedAt: isRunning ? world.now : STOPPED,
+    ...(excused !== undefined && { excused }),
+  };
+}
+
+function excusedTask(detail: AppDetail | undefined): string | undefined {
+  const last = detail?.lastFailure;
+  return last === undefined || isOwnFault(last.state) ? undefined : last.taskId;
 }
 
 /** Only what the version itself could mend counts: not proxies, offers, agents or lost health. */

@@ -175,7 +175,8 @@ export function standingOf(
     return { ready: routed ? 0 : running, best: running, healthKnown: isKnown };
   }
   const counts = seats.map((seat) => seat.servers.filter(isUsable).length);
-  const servers = seats.flatMap((seat) => seat.servers);
+  // An instance that is gone but keeps its seat has nothing to say.
+  const servers = seats.flatMap((seat) => seat.servers).filter(isUsable);
   const isTold = servers.every((server) => server.health !== 'unknown');
   return {
     ready: Math.min(...counts),

@@ -448,7 +448,10 @@ function checkLeaving(id: string, input: PlanInput, truth: Truth): void {
 
 function checkKill(id: string, taskIds: readonly string[], input: PlanInput, truth: Truth): void {
   checkAllSeen(id, input, truth);
-  const isRouted = truth.nodes.some((node) =>
+  const counting = truth.nodes.filter(
+    (node) => node.reachable || !truth.forgotten.includes(node.name),
+  );
+  const isRouted = counting.some((node) =>
     node.proxy.gateways.some((gateway) =>
       gateway.versions.some((one) => one.id === id && one.weight > 0),
     ),

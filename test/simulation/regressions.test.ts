@@ -18,6 +18,8 @@ const REGRESSIONS: readonly (readonly [number, string])[] = [
   [574, 'a seat stays while a proxy that still gives it traffic is out of sight'],
   [599, 'what git asked for before is remembered while a version is away'],
   [652, 'a proxy that comes back with an old split holds what it routes to'],
+  [1009, 'an instance that is gone but keeps its seat does not make health unknown'],
+  [1351, 'who lost an instance through the platform gets the time to start again'],
 ];
 
 test.each(REGRESSIONS)('seed %i: %s', async (seed) => {

@@ -442,7 +442,8 @@ export class Simulation implements WorldView {
   #noteShown(): void {
     const routed = new Set<string>();
     const names = new Set<string>();
-    for (const node of this.nodes) {
+    const counting = this.nodes.filter((node) => node.reachable || !this.#isForgotten(node.name));
+    for (const node of counting) {
       for (const gateway of node.proxy.gateways) {
         if (gateway.name === FOREIGN.gateway) continue;
         names.add(gateway.name);
@@ -455,7 +456,6 @@ export class Simulation implements WorldView {
       else if (!this.#out.has(app)) this.#out.set(app, this.now);
     }
     for (const name of names) {
-      const counting = this.nodes.filter((node) => node.reachable || !this.#isForgotten(node.name));
       const keys = new Set(
         counting.map((node) => {
           const held = node.proxy.gateways.find((one) => one.name === name);
