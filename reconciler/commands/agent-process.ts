@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -19,26 +20,19 @@ const LONGEST_START_MS = 15_000;
  * @throws DriverError `gateway-not-started` with the log to read.
  */
 export async function ensureLocalAgent(
-  config: Config,
-  self: Self,
-  configFile: string,
+  starting: AgentStart,
   signal: AbortSignal,
 ): Promise<'running' | 'started' | 'not-ours'> {
+  const { config } = starting;
   if (config.gateways.nodes.length > 0 || !config.gateways.startLocal) return 'not-ours';
   if (await isUp(config, signal)) return 'running';
   const folder = localAgentDir(config);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const log = join(folder, 'agent.log');
-  const output = openSync(log, 'a', 0o600);
-  const child = spawn(
-    self[0],
-    [self[1], 'gateway', 'start', '--config', configFile, '--node', LOCAL_NODE],
-    { detached: true, stdio: ['ignore', output, output] },
-  );
-  child.unref();
-  for (const started = Date.now(); Date.now() - started < LONGEST_START_MS;) {
+  const child = spawnAgent(starting, openSync(log, 'a', 0o600));
+  const started = Date.now();
+  while (Date.now() - started < LONGEST_START_MS && child.exitCode === null) {
     if (await isUp(config, signal)) return 'started';
-    if (child.exitCode !== null) break;
     await sleep(100, undefined, { signal });
   }
   throw new DriverError(
@@ -46,6 +40,31 @@ export async function ensureLocalAgent(
     `the local gateway agent does not answer; its log is ${log}`,
     { retry: 'backoff' },
   );
+}
+
+export interface AgentStart {
+  readonly config: Config;
+  readonly configFile: string;
+  readonly self: Self;
+  /** The whole environment: the agent reads the same variables, secrets among them. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** The agent gets what this process was told by flags as well, or it would follow another world. */
+function spawnAgent({ config, configFile, self, env }: AgentStart, output: number): ChildProcess {
+  const named = existsSync(configFile) ? ['--config', configFile] : [];
+  const told = {
+    SLUICE_MARATHON_URLS: config.marathon.urls.join(','),
+    SLUICE_STATE_DIR: config.stateDir,
+  };
+  const words = [self[1], 'gateway', 'start', ...named, '--node', LOCAL_NODE];
+  const child = spawn(self[0], words, {
+    detached: true,
+    stdio: ['ignore', output, output],
+    env: { ...env, ...told },
+  });
+  child.unref();
+  return child;
 }
 
 async function isUp(config: Config, signal: AbortSignal): Promise<boolean> {

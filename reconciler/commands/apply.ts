@@ -29,12 +29,7 @@ export async function apply(context: RunContext, options: ApplyOptions): Promise
   }
   const reconciler = openReconciler(context);
   try {
-    await ensureLocalAgent(
-      context.config,
-      context.self,
-      context.configFile,
-      context.terminal.signal,
-    );
+    await ensureLocalAgent(context, context.terminal.signal);
     let poll = true;
     return await follow(context, options, async (signal) => {
       const result = await reconciler.round(signal, { poll });

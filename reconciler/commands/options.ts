@@ -52,6 +52,8 @@ export function configured(
 ): Command {
   command.option('-c, --config <file>', 'configuration', defaultConfig);
   for (const [flags, what] of touched.flatMap((one) => OPTIONS[one])) command.option(flags, what);
+  // Who lives by flags alone can stop an agent or ask for a retry without naming the source again.
+  if (!touched.includes('source')) command.setOptionValue('sourceUrl', 'not read by this command');
   return command
     .option('--state-dir <dir>', 'where journal, mirror and sockets live')
     .addOption(outputOption());

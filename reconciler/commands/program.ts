@@ -94,6 +94,7 @@ function contextOf(
     configFile: resolve(options.config),
     environment: shell.inherited,
     self: shell.self,
+    env: shell.env,
     logger: shell.logger(level),
     terminal: shell.terminal(options.output, signal),
   };

@@ -15,16 +15,18 @@ export interface RunContext {
   readonly configFile: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly self: Self;
+  /** The whole environment, for programs of our own. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger: Logger;
   readonly terminal: Terminal;
 }
 
 /** `sluice run`: rounds for ever, until SIGTERM or SIGINT; ends mid-rollout without loss. */
 export async function run(context: RunContext): Promise<ExitStatus> {
-  const { config, logger, terminal } = context;
+  const { logger, terminal } = context;
   const reconciler = openReconciler(context);
   try {
-    await ensureLocalAgent(config, context.self, context.configFile, terminal.signal);
+    await ensureLocalAgent(context, terminal.signal);
     return await serve(context, reconciler);
   } finally {
     await reconciler.close();
