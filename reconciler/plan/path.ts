@@ -174,7 +174,8 @@ function atTarget(path: PathInput): PathDecision {
       lookAgainAt: ends,
     });
   }
-  if (ends === undefined) return stay(path, { reason: 'seen', message: 'noting since when' });
+  if (ends === undefined)
+    return stay(path, { reason: 'seen', message: 'every proxy shows the target; noting the time' });
   return { ...stay(path, { reason, message: 'the weights are as git asks' }), arrived: true };
 }
 

@@ -1,6 +1,6 @@
 import type { Action } from '../model/action.ts';
 import type { RecordPatch } from '../model/record.ts';
-import type { Phase, UnitStatus } from '../model/status.ts';
+import type { UnitStatus } from '../model/status.ts';
 import { serviceKey } from '../model/desired.ts';
 import { weightOf } from '../model/weights.ts';
 import type { AppContext, AppPlan } from './app-plan.ts';
@@ -11,6 +11,8 @@ import { isSame } from './equality.ts';
 import { planGateway } from './gateway.ts';
 import type { Plan, PlanInput } from './input.ts';
 import { planLeaving } from './leaving.ts';
+import type { Planned } from './phase.ts';
+import { phaseOf } from './phase.ts';
 import { judged } from './reject.ts';
 import { victimsOf } from './shrink.ts';
 import { planRemoval } from './removal.ts';
@@ -28,7 +30,7 @@ export function plan(input: PlanInput, now: number): Plan {
   if (input.hold) return held(world, input.hold);
   const gateways = planGateways(world);
   const contexts = world.versions.map((version) => contextOf(world, version, gateways));
-  const apps = contexts.map((of) => ({ of, plan: appPlanOf(world, of) }));
+  const apps = contexts.map((of) => ({ version: of.version, plan: appPlanOf(world, of) }));
   const patch = patchOf(world, gateways, apps);
   const actions = ordered(patch, gateways, apps);
   return finish(world, { gateways, apps, actions });
@@ -109,16 +111,11 @@ function leftGit(world: World, version: Version): boolean {
   );
 }
 
-interface Planned {
-  readonly of: AppContext;
-  readonly plan: AppPlan;
-}
-
 /** Only what changed, so that a converged unit writes nothing (law 12). */
 function patchOf(
   world: World,
   gateways: readonly GatewayPlan[],
-  apps: readonly Planned[],
+  apps: Planned['apps'],
 ): RecordPatch {
   const gatewayChanges = changed(
     world.input.record.gateways,
@@ -126,7 +123,7 @@ function patchOf(
   );
   const appChanges = changed(
     world.input.record.apps,
-    apps.map(({ of, plan }) => [of.version.id, plan.record]),
+    apps.map(({ version, plan }) => [version.id, plan.record]),
   );
   // What is remembered of apps and gateways that are gone is forgotten, once that is certain.
   const isGone = (name: string): boolean => gateways.every(({ gateway }) => gateway.name !== name);
@@ -174,7 +171,7 @@ const ORDER = [
 function ordered(
   patch: RecordPatch,
   gateways: readonly GatewayPlan[],
-  apps: readonly Planned[],
+  apps: Planned['apps'],
 ): readonly Action[] {
   const record: readonly Action[] =
     patch.gateways || patch.apps ? [{ kind: 'record', patch, why: 'what cannot be observed' }] : [];
@@ -201,14 +198,7 @@ function held(world: World, hold: { readonly reason: string; readonly message: s
   };
 }
 
-function finish(
-  world: World,
-  of: {
-    readonly gateways: readonly GatewayPlan[];
-    readonly apps: readonly Planned[];
-    readonly actions: readonly Action[];
-  },
-): Plan {
+function finish(world: World, of: Planned): Plan {
   const looks = [
     ...of.gateways.map((one) => one.decision.lookAgainAt),
     ...of.apps.map(({ plan }) => plan.lookAgainAt),
@@ -220,7 +210,7 @@ function finish(
     revision: world.input.revision,
     ...(lookAgainAt !== undefined && { lookAgainAt }),
     gateways: of.gateways.map((one) => gatewayStatus(one.gateway, one.target, one.decision)),
-    versions: of.apps.map((one) => versionStatus(one.of.version, one.plan.state, one.plan.note)),
+    versions: of.apps.map((one) => versionStatus(one.version, one.plan.state, one.plan.note)),
     warnings: [
       ...new Set([
         ...of.gateways.flatMap((one) => one.warnings),
@@ -229,54 +219,4 @@ function finish(
     ],
   };
   return { actions: of.actions, status, ...(lookAgainAt !== undefined && { lookAgainAt }) };
-}
-
-/** Reasons in which nothing is under way and a person, not time, has to change something. */
-const HOLDS = ['record-lost', 'stable-down', 'closed-by-doubt', 'left-git'];
-
-function phaseOf(
-  world: World,
-  of: {
-    readonly gateways: readonly GatewayPlan[];
-    readonly apps: readonly Planned[];
-    readonly actions: readonly Action[];
-  },
-): { readonly phase: Phase; readonly reason: string; readonly message: string } {
-  const rejections = world.gateways.flatMap((gateway) => gateway.memory.rejected);
-  if (rejections.length > 0) {
-    const message = rejections
-      .map((one) => `${one.service} was rejected: ${one.message}`)
-      .join('; ');
-    return { phase: 'rejected', reason: rejections[0]?.reason ?? 'rejected', message };
-  }
-  const busy = of.gateways.find((one) => one.decision.arrived !== true);
-  if (busy) {
-    const { reason, message } = busy.decision;
-    const phase = HOLDS.includes(reason) ? 'held' : reason === 'bake' ? 'baking' : 'progressing';
-    return { phase, reason, message };
-  }
-  const starting = of.apps.find(({ plan }) => plan.state === 'starting' || plan.state === 'absent');
-  if (starting && starting.of.version.wanted > 0) {
-    const { version } = starting.of;
-    return {
-      phase: 'progressing',
-      reason: 'not-ready',
-      message: `${version.id}: ${starting.plan.note}`,
-    };
-  }
-  const waiting = of.apps.find(({ plan }) => plan.state === 'kept');
-  if (waiting) {
-    return {
-      phase: 'held',
-      reason: 'left-git',
-      message: `${waiting.of.version.id}: ${waiting.plan.note}`,
-    };
-  }
-  const acting = of.actions.find((action) => action.kind !== 'record');
-  if (acting) return { phase: 'progressing', reason: 'acting', message: acting.why };
-  const shrinking = of.apps.find(({ plan }) => plan.state === 'ready' && plan.note !== '');
-  if (shrinking) {
-    return { phase: 'progressing', reason: 'shrinking', message: shrinking.plan.note };
-  }
-  return { phase: 'converged', reason: 'converged', message: 'everything is as git asks' };
 }
