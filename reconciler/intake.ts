@@ -136,7 +136,8 @@ export class Follower {
     const files = snapshot.files
       .map((file) => compileFile(file, revision, this.#options.compile))
       .map((file) => (isLost(file, once) ? lost(file) : file));
-    this.#compiled = await this.#withLastGood(snapshot, files, signal);
+    const links = (snapshot.unread ?? []).filter((path) => once.has(path)).map(linked);
+    this.#compiled = await this.#withLastGood(snapshot, [...files, ...links], signal);
   }
 
   #gaveBefore(): readonly string[] {
@@ -163,7 +164,7 @@ export class Follower {
     for (let fresh = own.concat(assembly.faultyFiles); fresh.length > 0;) {
       for (const path of fresh) faulty.add(path);
       found.push(...assembly.diagnostics);
-      used = await this.#replaced(used, new Set(fresh), { snapshot, signal });
+      used = await this.#replaced(used, this.#keepable(fresh, own), { snapshot, signal });
       assembly = assemble(used);
       fresh = assembly.faultyFiles.filter((path) => !faulty.has(path));
     }
@@ -179,16 +180,29 @@ export class Follower {
     };
   }
 
+  /**
+   * Which of the faulty files have a last good form to keep. In a clash that is who gave something
+   * before: a file that claims what another one has, has nothing of its own yet.
+   */
+  #keepable(fresh: readonly string[], own: readonly string[]): ReadonlyMap<string, boolean> {
+    const once = new Set(this.#gaveBefore());
+    const keeps = (path: string): boolean =>
+      own.includes(path) || once.size === 0 || once.has(path) || this.#good.has(path);
+    return new Map(fresh.map((path) => [path, keeps(path)]));
+  }
+
   async #replaced(
     files: readonly CompiledFile[],
-    faulty: ReadonlySet<string>,
+    faulty: ReadonlyMap<string, boolean>,
     at: { readonly snapshot: Snapshot; readonly signal: AbortSignal },
   ): Promise<readonly CompiledFile[]> {
     const result: CompiledFile[] = [];
     for (const file of files) {
-      const good = faulty.has(file.path)
-        ? await this.#lastGood(file.path, at.snapshot.revision, at.signal)
-        : file;
+      const keeps = faulty.get(file.path);
+      const good =
+        keeps === undefined
+          ? file
+          : keeps && (await this.#lastGood(file.path, at.snapshot.revision, at.signal));
       if (good) result.push(good);
     }
     return result;
@@ -251,6 +265,12 @@ function gives(file: CompiledFile): boolean {
 /** It once gave a blueprint and now gives none: faulty, never absent (law 11). */
 function isLost(file: CompiledFile, once: ReadonlySet<string>): boolean {
   return once.has(file.path) && !gives(file) && !file.faulty;
+}
+
+/** A link or a submodule in the place of a blueprint: never followed, and never an absence. */
+function linked(path: string): CompiledFile {
+  const nothing = { deployments: [], gateways: [], diagnostics: [], faulty: false };
+  return lost({ path, kind: 'unreadable', ...nothing });
 }
 
 function lost(file: CompiledFile): CompiledFile {

@@ -64,8 +64,11 @@ function withFault(status: UnitStatus, fault: DriverError): UnitStatus {
     // An app of our id that our list does not show: its owner label is gone (law 8).
     return { ...status, phase: 'held', reason: 'identity-lost', message: fault.message };
   }
-  const phase = status.phase === 'converged' ? 'progressing' : status.phase;
-  return { ...status, phase, warnings: [...status.warnings, `${fault.code}: ${fault.message}`] };
+  const told =
+    status.phase === 'converged'
+      ? { phase: 'progressing' as const, reason: fault.code, message: fault.message }
+      : {};
+  return { ...status, ...told, warnings: [...status.warnings, `${fault.code}: ${fault.message}`] };
 }
 
 /** Details only of apps in motion, so that a converged round costs one list call. */

@@ -37,6 +37,8 @@ export interface AppRecord {
   readonly failures?: readonly string[];
   /** Since when no proxy gives it requests, epoch milliseconds; only while it is leaving. */
   readonly outSince?: number;
+  /** True if its tasks kept failing when it was rejected: nothing is left to be inspected. */
+  readonly crashed?: true;
   /** True once it was part of a stable vector: then it stays warm before it is parked. */
   readonly wasStable?: true;
   /** Since when it has been at 0 instances. */

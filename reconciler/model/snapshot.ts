@@ -3,6 +3,8 @@ export interface Snapshot {
   /** Full commit id. */
   readonly revision: string;
   readonly files: readonly SnapshotFile[];
+  /** Paths that are there but hold no text of their own: links and submodules, never followed. */
+  readonly unread?: readonly string[];
 }
 
 export interface SnapshotFile {

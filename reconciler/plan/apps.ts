@@ -116,8 +116,12 @@ function judgement(of: AppContext): AppRecord {
   };
 }
 
-function rejectedSince(record: AppRecord): Pick<AppRecord, 'outSince'> {
-  return record.outSince === undefined ? {} : { outSince: record.outSince };
+function rejectedSince(record: AppRecord): Pick<AppRecord, 'outSince' | 'crashed'> {
+  const crashed = record.crashed ?? (record.failures !== undefined && record.failures.length > 0);
+  return {
+    ...(record.outSince !== undefined && { outSince: record.outSince }),
+    ...(crashed && { crashed: true as const }),
+  };
 }
 
 function paceFrom({ drainMs, warmMs, keepMs }: Pace): Pace {
@@ -135,8 +139,7 @@ function planRejected(of: AppContext, record: AppRecord): Omit<AppPlan, 'warning
   const parkAt = outSince + paceOf(world, version).keepMs;
   if (!isEmptied(world, version, outSince)) return { ...base, record: next, note: 'draining' };
   if (app.instances === 0) return { ...base, record: next, note: 'parked' };
-  const isCrashing = version.ready === 0 && (record.failures?.length ?? 0) > 0;
-  if (world.now >= parkAt || isCrashing) {
+  if (world.now >= parkAt || record.crashed === true) {
     const why = `${version.id} was rejected: parked until git stops asking for it`;
     const actions = unlocked(version, [scaleTo(version, 0, why)]);
     return { ...base, record: next, note: 'being parked', actions };

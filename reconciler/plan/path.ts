@@ -103,18 +103,18 @@ function wayBack(path: PathInput): PathDecision | undefined {
     return afterRejection(path, { reason: 'rejected', message: `${names} was rejected` });
   }
   if (stable === undefined || !serves(path, stable.vector)) return undefined;
+  if (total(path.present) === 0 && total(path.target) > 0) {
+    return goBack(path, stable, { reason: 'split-lost', message: 'the proxies lost their split' });
+  }
+  if (sameVector(path.target, stable.vector) && !sameVector(path.present, path.target)) {
+    return goBack(path, stable, { reason: 'reverted', message: 'git asks for stable again' });
+  }
   const abandoned = Object.keys(path.present).filter(
     (id) => weightOf(path.present, id) > 0 && isAbandoned(path, id),
   );
   if (abandoned.length > 0) {
     const message = `git no longer asks for ${abandoned.join(', ')}`;
     return goBack(path, stable, { reason: 'superseded', message });
-  }
-  if (total(path.present) === 0 && total(path.target) > 0) {
-    return goBack(path, stable, { reason: 'split-lost', message: 'the proxies lost their split' });
-  }
-  if (sameVector(path.target, stable.vector) && !sameVector(path.present, path.target)) {
-    return goBack(path, stable, { reason: 'reverted', message: 'git asks for stable again' });
   }
   return undefined;
 }
@@ -135,7 +135,7 @@ function afterRejection(path: PathInput, because: Wait): PathDecision {
 
 /** A trial: it has traffic, git no longer asks for it, and it never became stable. */
 function isAbandoned(path: PathInput, id: string): boolean {
-  return !(id in path.target) && weightOf(path.stable?.vector ?? {}, id) === 0;
+  return weightOf(path.target, id) === 0 && weightOf(path.stable?.vector ?? {}, id) === 0;
 }
 
 /** True if any proxy has a usable server of a version with weight in `vector`. */

@@ -1,5 +1,5 @@
 import { DriverError } from '../errors.ts';
-import type { SnapshotFile } from '../model/snapshot.ts';
+import type { Snapshot, SnapshotFile } from '../model/snapshot.ts';
 import { GitFault } from './git-command.ts';
 import type { Git } from './git-command.ts';
 
@@ -25,28 +25,33 @@ interface Entry {
   readonly path: string;
   readonly object: string;
   readonly size: number;
+  /** False: a link or a submodule, whose content is not in this commit. */
+  readonly isText: boolean;
 }
 
 /** Room for the names of some 500,000 files. */
 const LISTING_BYTES = 64 * 1_024 * 1_024;
 
 /**
- * Reads the files of a commit straight from the object store. Symlinks, submodules and everything
- * below a name that starts with a dot are left out; an LFS pointer is the text that it is.
+ * Reads the files of a commit straight from the object store. Symlinks and submodules are only
+ * named, what stands below a name that starts with a dot is left out; an LFS pointer is the text that it is.
  */
 export async function readFiles(
   git: Git,
   revision: string,
   selection: FileSelection,
   signal: AbortSignal,
-): Promise<readonly SnapshotFile[]> {
-  const entries = await listEntries(git, revision, selection, signal);
+): Promise<Pick<Snapshot, 'files' | 'unread'>> {
+  const rows = await listEntries(git, revision, selection, signal);
+  const entries = rows.filter((row) => row.isText);
+  const unread = rows.filter((row) => !row.isText).map((row) => row.path);
   checkLimits(entries, selection.limits, revision);
-  if (entries.length === 0) return [];
+  const links = unread.length > 0 && { unread };
+  if (entries.length === 0) return { files: [], ...links };
   const input = `${entries.map((entry) => entry.object).join('\n')}\n`;
   const maxBytes = selection.limits.totalBytes + entries.length * 100;
   const answer = await git.pipe(['cat-file', '--batch'], { input, maxBytes }, signal);
-  return splitBatch(answer, entries);
+  return { files: splitBatch(answer, entries), ...links };
 }
 
 async function listEntries(
@@ -96,13 +101,14 @@ function explainListing(error: unknown, revision: string, path: string): unknown
   );
 }
 
-/** `100644 blob <id> <size>\t<path>`; only regular files have a mode of 100xxx. */
+/** `100644 blob <id> <size>\t<path>`; only regular files have a mode of 100xxx and a text. */
 function parseRow(row: string): Entry | undefined {
   const tab = row.indexOf('\t');
   const [mode, type, object, size] = row.slice(0, Math.max(0, tab)).split(/ +/u);
-  if (type !== 'blob' || mode === undefined || !mode.startsWith('100')) return undefined;
+  if (type === undefined || mode === undefined) return undefined;
   if (object === undefined || size === undefined) return undefined;
-  return { path: row.slice(tab + 1), object, size: Number(size) };
+  const isText = type === 'blob' && mode.startsWith('100');
+  return { path: row.slice(tab + 1), object, size: isText ? Number(size) : 0, isText };
 }
 
 function isWanted(path: string, matchers: readonly ((path: string) => boolean)[]): boolean {

@@ -74,8 +74,8 @@ async function readSnapshot(
   try {
     await prepareMirror(space, signal);
     const full = await fullId(space, revision, signal);
-    const files = await readFiles(space.git, full, { path, include, limits }, signal);
-    return { revision: full, files };
+    const read = await readFiles(space.git, full, { path, include, limits }, signal);
+    return { revision: full, ...read };
   } catch (error) {
     const told = explainRead(error, `commit ${short(revision)}`);
     if (told.code === 'mirror-corrupt') space.memory.suspect = true;

@@ -207,3 +207,37 @@ test('a last good form that clashes with a clean file makes that one faulty too'
     ['b/9002', 9002],
   ]);
 });
+
+test('a new file that claims a port leaves it with the one who had it, after a restart too', async () => {
+  const source = new FakeSource();
+  const journal = new FakeJournal();
+  source.commit({ 'shop.yml': blueprint('shop', 9001) });
+  await follower(source, journal).look(SIGNAL);
+  source.commit({ 'a-thief.yml': blueprint('thief', 9001), 'shop.yml': blueprint('shop', 9001) });
+  const expected = {
+    state: 'fresh',
+    deployments: ['shop'],
+    ports: [9001],
+    faulty: ['a-thief.yml', 'shop.yml'],
+    incomplete: 'a-thief.yml, shop.yml is faulty',
+    hold: undefined,
+  };
+  expect(told(await follower(source, journal).look(SIGNAL))).toEqual(expected);
+  expect(told(await follower(source, journal).look(SIGNAL))).toEqual(expected);
+});
+
+test('a blueprint that becomes a link is faulty, never absent', async () => {
+  const source = new FakeSource();
+  const journal = new FakeJournal();
+  source.commit({ 'shop.yml': blueprint('shop', 9001) });
+  const follow = follower(source, journal);
+  await follow.look(SIGNAL);
+  source.commit({});
+  source.link('shop.yml');
+  const intake = await follow.look(SIGNAL);
+  expect(told(intake)).toMatchObject({
+    deployments: ['shop'],
+    faulty: ['shop.yml'],
+    incomplete: 'shop.yml is faulty',
+  });
+});

@@ -222,6 +222,7 @@ describe('Reading', () => {
 
     expect(await readHead(open())).toEqual({
       revision,
+      unread: ['passwords.yml'],
       files: [{ path: 'big.yml', text: pointer }],
     });
   });

@@ -6,6 +6,7 @@ interface Commit {
   readonly revision: string;
   readonly parent: string | undefined;
   readonly files: readonly SnapshotFile[];
+  readonly unread: readonly string[];
 }
 
 /** A git remote in memory. */
@@ -19,6 +20,13 @@ export class FakeSource implements Source {
 
   commit(files: Readonly<Record<string, string>>): string {
     return this.#add(files, this.#head);
+  }
+
+  /** Commits a link at this path beside what the head has. */
+  link(path: string): string {
+    const head = this.#head === undefined ? undefined : this.#commits.get(this.#head);
+    const files = Object.fromEntries((head?.files ?? []).map((file) => [file.path, file.text]));
+    return this.#add(files, this.#head, [path]);
   }
 
   /** Rewrites history: the new head does not descend from the old one. */
@@ -53,7 +61,8 @@ export class FakeSource implements Source {
         retry: 'backoff',
       });
     }
-    return { revision, files: commit.files };
+    const { files, unread } = commit;
+    return { revision, files, ...(unread.length > 0 && { unread }) };
   }
 
   // oxlint-disable-next-line typescript/require-await
@@ -77,10 +86,14 @@ export class FakeSource implements Source {
     return commit.parent === undefined ? undefined : this.#commits.get(commit.parent);
   }
 
-  #add(files: Readonly<Record<string, string>>, parent: string | undefined): string {
+  #add(
+    files: Readonly<Record<string, string>>,
+    parent: string | undefined,
+    unread: readonly string[] = [],
+  ): string {
     const revision = (this.#commits.size + 1).toString(16).padStart(40, '0');
     const rows = Object.entries(files).map(([path, text]) => ({ path, text }));
-    this.#commits.set(revision, { revision, parent, files: rows });
+    this.#commits.set(revision, { revision, parent, files: rows, unread });
     this.#head = revision;
     return revision;
   }
