@@ -42,7 +42,7 @@ export async function pass(
 ): Promise<PassResult> {
   const { signal, resting } = how;
   const observed = await detailsOf(ports.platform, seen, signal);
-  const input = { ...seen, details: observed.details };
+  const input = { ...seen, apps: observed.apps, details: observed.details };
   const now = ports.clock();
   const decided = plan(input, now);
   ports.watch?.(input, decided, now);
@@ -71,23 +71,50 @@ function withFault(status: UnitStatus, fault: DriverError): UnitStatus {
   return { ...status, ...told, warnings: [...status.warnings, `${fault.code}: ${fault.message}`] };
 }
 
-/** Details only of apps in motion, so that a converged round costs one list call. */
+/**
+ * Details only of apps in motion, so that a converged round costs one list call; and one look for
+ * an app that a split seats and the list lacks: it is made anew only if it is really gone.
+ */
 async function detailsOf(
   platform: Platform,
   seen: Omit<PlanInput, 'details'>,
   signal: AbortSignal,
-): Promise<{ details: Readonly<Record<string, AppDetail>>; fault?: DriverError }> {
+): Promise<{
+  readonly apps: PlanInput['apps'];
+  readonly details: PlanInput['details'];
+  readonly fault?: DriverError;
+}> {
   const details: Record<string, AppDetail> = {};
-  for (const app of (seen.apps ?? []).filter((one) => isInMotion(seen, one))) {
+  const missing = missingSeats(seen);
+  const moving = (seen.apps ?? []).filter((one) => isInMotion(seen, one)).map((one) => one.id);
+  for (const id of [...missing, ...moving]) {
     try {
-      const detail = await platform.detail(app.id, signal);
-      if (detail) details[app.id] = detail;
+      const detail = await platform.detail(id, signal);
+      if (detail) details[id] = detail;
     } catch (error) {
-      if (error instanceof DriverError) return { details, fault: error };
-      throw error;
+      if (!(error instanceof DriverError)) throw error;
+      // A list that lacks what is seated, and nobody to ask: as good as no list.
+      return { apps: missing.includes(id) ? undefined : seen.apps, details, fault: error };
     }
   }
-  return { details };
+  return { apps: seen.apps, details };
+}
+
+/** Apps that a split of ours seats, that git wants, and that the list does not show. */
+function missingSeats(seen: Omit<PlanInput, 'details'>): readonly string[] {
+  if (seen.apps === undefined) return [];
+  const listed = new Set(seen.apps.map((app) => app.id));
+  const wanted = new Set(
+    seen.desired.deployments
+      .flatMap((deployment) => deployment.versions)
+      .map((one) => `${serviceKey(one)}@${one.digest}`),
+  );
+  const seats = seen.nodes.flatMap((node) => node.gateways).flatMap((view) => view.split.versions);
+  const missing = seats.flatMap(({ source }) => {
+    if (source.kind !== 'app' || listed.has(source.appId)) return [];
+    return wanted.has(`${source.service}@${source.digest}`) ? [source.appId] : [];
+  });
+  return [...new Set(missing)];
 }
 
 function isInMotion(seen: Omit<PlanInput, 'details'>, app: ActualApp): boolean {

@@ -1,5 +1,5 @@
 import { serviceKey } from '../model/desired.ts';
-import { ownLabels } from '../model/labels.ts';
+import { LABELS, ownLabels } from '../model/labels.ts';
 import type { Json, JsonObject, MarathonApp } from '../model/marathon-app.ts';
 import type { AppRecord, Pace } from '../model/record.ts';
 import type { AppContext, AppPlan } from './app-plan.ts';
@@ -7,7 +7,7 @@ import { isEmptied, paceOf, scaleTo, unlocked } from './app-plan.ts';
 import { readinessNote } from './readiness.ts';
 import { clockOf } from './reject.ts';
 import { drainingSince, killIdle, shrink, shrinks } from './shrink.ts';
-import type { Version } from './world.ts';
+import type { Version, World } from './world.ts';
 import { isReady } from './world.ts';
 
 /** Plans the app of a version that git asks for. */
@@ -38,6 +38,10 @@ function planMissing(of: AppContext): AppPlan {
     const state = rejected ? 'rejected' : 'absent';
     return { state, record: null, actions: [], note: '', warnings: [] };
   }
+  if (isUnlisted(world, version)) {
+    const note = `${version.id} exists in Marathon, but not with our labels: put ${LABELS.owner} back, or delete it`;
+    return { state: 'absent', record: version.record, actions: [], note, warnings: [] };
+  }
   const labels = {
     ...labelsOf(desired.definition),
     ...ownLabels(desired, world.input.owner, world.input.revision),
@@ -52,6 +56,11 @@ function planMissing(of: AppContext): AppPlan {
     note: 'being created',
     warnings: version.drift.map((aspect) => driftText(version, aspect)),
   };
+}
+
+/** Seated, not in the list, and yet there: its identity is lost or the list is wrong (law 8). */
+export function isUnlisted(world: World, version: Version): boolean {
+  return version.app === undefined && world.input.details[version.id] !== undefined;
 }
 
 function labelsOf(definition: MarathonApp): JsonObject {

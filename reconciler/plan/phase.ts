@@ -1,6 +1,7 @@
 import type { Action } from '../model/action.ts';
 import type { Phase } from '../model/status.ts';
 import type { AppPlan } from './app-plan.ts';
+import { isUnlisted } from './apps.ts';
 import type { GatewayPlan } from './gateway.ts';
 import type { Version, World } from './world.ts';
 
@@ -32,6 +33,7 @@ export function phaseOf(world: World, planned: Planned): Standing {
   return (
     rejection(world) ??
     (world.input.apps === undefined ? MARATHON_UNSEEN : undefined) ??
+    identityLost(world, planned) ??
     ofGateways(planned) ??
     ofApps(planned) ?? {
       phase: 'converged',
@@ -47,6 +49,11 @@ function rejection(world: World): Standing | undefined {
   if (first === undefined) return undefined;
   const message = rejections.map((one) => `${one.service} was rejected: ${one.message}`).join('; ');
   return { phase: 'rejected', reason: first.reason, message };
+}
+
+function identityLost(world: World, { apps }: Planned): Standing | undefined {
+  const lost = apps.find(({ version }) => version.desired && isUnlisted(world, version));
+  return lost && { phase: 'held', reason: 'identity-lost', message: lost.plan.note };
 }
 
 function ofGateways({ gateways }: Planned): Standing | undefined {

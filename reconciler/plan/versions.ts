@@ -126,20 +126,19 @@ function identity(
   };
 }
 
-/** While Marathon is out of sight the splits still know under which id a digest runs. */
+/** A seat knows under which id a digest runs, also while Marathon's list lacks the app. */
 function newId(pairing: Pairing, desired: DesiredVersion): string {
-  const { input, gateways, taken } = pairing;
-  if (input.apps === undefined) {
-    const seated = gateways.flatMap((gateway) => gateway.inForce?.versions ?? []);
-    // Of two with one digest the later one walks in place of one that was tampered with.
-    const known = seated.findLast(
-      ({ source }) =>
-        source.kind === 'app' &&
-        source.digest === desired.digest &&
-        source.service === serviceKey(desired),
-    );
-    if (known) return known.id;
-  }
+  const { gateways, taken } = pairing;
+  const seated = gateways.flatMap((gateway) => gateway.inForce?.versions ?? []);
+  // Of two with one digest the later one walks in place of one that was tampered with.
+  const known = seated.findLast(
+    ({ id, source }) =>
+      source.kind === 'app' &&
+      source.digest === desired.digest &&
+      source.service === serviceKey(desired) &&
+      !taken.has(id),
+  );
+  if (known) return known.id;
   let id = desired.appId;
   for (let count = 2; taken.has(id); count += 1) id = `${desired.appId}-${String(count)}`;
   return id;

@@ -103,6 +103,7 @@ describe('the way back', () => {
   test.each([
     ['rejected', 'rejected', { a: 0, b: 10_000 }, { who: { b: { rejected: true } } }],
     ['superseded', 'superseded', { c: 10_000 }, {}],
+    ['superseded by a commit that sets it to 0', 'superseded', { a: 0, b: 0, c: 10_000 }, {}],
     ['reverted', 'reverted', { a: 10_000, b: 0 }, {}],
   ])('%s: at once, though a proxy is unseen', (_name, reason, target, change) => {
     const decision = nextVector(path({ a: 5000, b: 5000 }, target, { ...change, settled: false }));

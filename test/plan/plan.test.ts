@@ -2,8 +2,10 @@ import { describe, expect, test } from 'vitest';
 
 import type { PlanInput } from '../../reconciler/plan/input.ts';
 import { plan } from '../../reconciler/plan/plan.ts';
+import { rolloutKey } from '../../reconciler/plan/reject.ts';
 import {
   NOW,
+  ROLLOUT,
   SETTLED_APP,
   app,
   asking,
@@ -66,6 +68,40 @@ describe('given a world as git asks', () => {
       id: '/s/shop/web/b',
       definition: { instances: 1, labels: { 'sluice.owner': 'me', 'sluice.digest': '1-b' } },
     });
+  });
+
+  test('an app that the list lacks and Marathon has is not made again', () => {
+    const details = { '/s/shop/web/a': { tasks: [] } };
+    const { actions, status } = plan(settled({ apps: [], details }), NOW);
+    expect(actions.filter((action) => action.kind !== 'record')).toEqual([]);
+    expect(status).toMatchObject({
+      phase: 'held',
+      reason: 'identity-lost',
+      message:
+        '/s/shop/web/a exists in Marathon, but not with our labels: put sluice.owner back, or delete it',
+    });
+  });
+
+  test('an app that is really gone is made again under the id that its seat knows', () => {
+    const seated = '/s/shop/web/a-2';
+    const memory = { stable: { vector: { [seated]: 10_000 }, since: 1 }, rejected: [] };
+    const own = split({ a: 10_000 }, memory);
+    const moved = {
+      ...own,
+      versions: own.versions.map((one) => ({
+        ...one,
+        id: seated,
+        source: { ...one.source, appId: seated },
+      })),
+    };
+    const given = settled({
+      apps: [],
+      nodes: [node(moved as typeof own, {})],
+      record: { gateways: {}, apps: {} },
+    });
+    expect(plan(given, NOW).actions.filter((action) => action.kind === 'create-app')).toMatchObject(
+      [{ id: seated }],
+    );
   });
 
   test('missing capacity is repaired at once', () => {
@@ -190,6 +226,40 @@ describe('a version that git no longer asks for', () => {
 
   test('stays while Marathon is out of sight', () => {
     expect(kinds({ ...given({ outSince: 1 }), apps: undefined })).toEqual([]);
+  });
+});
+
+describe('a rejected version whose tasks keep failing', () => {
+  const rejection = {
+    digest: '1-b',
+    service: 'shop/web/b',
+    reason: 'tasks-failing',
+    message: '',
+    at: 1,
+    revision: 'r',
+    rollout: rolloutKey(ROLLOUT),
+  };
+  const memory = { ...STABLE, rejected: [rejection] };
+
+  test('is parked at once, and stays on record as crashed', () => {
+    const crashing = { ...app('b'), tasksRunning: 0, tasksHealthy: 0 };
+    const given = settled({
+      desired: asking([version('a'), version('b')], [gateway([member('a', 80), member('b', 20)])]),
+      apps: [app('a'), crashing],
+      nodes: [node(split({ a: 10_000, b: 0 }, memory), { a: 2 })],
+      record: {
+        gateways: { '9000': { memory, generation: 7 } },
+        apps: {
+          ...SETTLED.apps,
+          '/s/shop/web/b': { ...SETTLED_APP, failures: ['t1', 't2', 't3', 't4'] },
+        },
+      },
+    });
+    const { actions } = plan(given, NOW);
+    expect(actions.filter((one) => one.kind === 'scale-app')).toMatchObject([
+      { id: '/s/shop/web/b', instances: 0 },
+    ]);
+    expect(actions[0]).toMatchObject({ patch: { apps: { '/s/shop/web/b': { crashed: true } } } });
   });
 });
 
