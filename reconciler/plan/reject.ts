@@ -104,8 +104,15 @@ function rejectionOf(world: World, version: Version, rollout: Rollout): readonly
  */
 export function clockOf(world: World, version: Version): Pick<AppRecord, 'progress' | 'failures'> {
   const { record, app } = version;
-  if (app === undefined || world.input.apps === undefined || isReady(version)) {
+  if (app === undefined || world.input.apps === undefined) {
     return record.failures ? { failures: record.failures } : {};
+  }
+  if (isReady(version)) {
+    const progress = progressRunDown(world, record);
+    return {
+      ...(progress && { progress }),
+      ...(record.failures && { failures: record.failures }),
+    };
   }
   const failures = failuresAfter(record, world.input.details[version.id]);
   return {
@@ -130,6 +137,16 @@ function progressAfter(
     lookedAt: isRunning ? world.now : STOPPED,
     ...(excused !== undefined && { excused }),
   };
+}
+
+/**
+ * Being ready earns back as much time as it lasts, no more: a version that is ready only for a
+ * moment now and then runs out of time all the same.
+ */
+function progressRunDown(world: World, record: AppRecord): AppRecord['progress'] {
+  const spentMs = spentOf(record) - worth(world, record);
+  if (spentMs <= 0) return undefined;
+  return { ...record.progress, spentMs, lookedAt: world.now };
 }
 
 function excusedTask(detail: AppDetail | undefined): string | undefined {

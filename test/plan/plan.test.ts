@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
+import type { UnitRecord } from '../../reconciler/model/record.ts';
+import { patched } from '../../reconciler/model/record.ts';
 import type { PlanInput } from '../../reconciler/plan/input.ts';
 import { plan } from '../../reconciler/plan/plan.ts';
 import { rolloutKey } from '../../reconciler/plan/reject.ts';
@@ -260,6 +262,49 @@ describe('a rejected version whose tasks keep failing', () => {
       { id: '/s/shop/web/b', instances: 0 },
     ]);
     expect(actions[0]).toMatchObject({ patch: { apps: { '/s/shop/web/b': { crashed: true } } } });
+  });
+});
+
+describe('the clock of a candidate that is ready only now and then', () => {
+  const desired = asking(
+    [version('a'), version('b')],
+    [gateway([member('a', 80), member('b', 20)])],
+  );
+  const down = [server('b1', { state: 'down' }), server('b2', { state: 'down' })];
+
+  /** One look every two seconds; `isUp` says how the candidate is at each. Rejected after so many looks. */
+  function looksUntilRejected(isUp: (look: number) => boolean): number | undefined {
+    let record = {
+      ...SETTLED,
+      apps: { ...SETTLED.apps, '/s/shop/web/b': SETTLED_APP },
+    } as UnitRecord;
+    for (let look = 0; look < 200; look += 1) {
+      const sick = { ...app('b'), tasksUnhealthy: 2 };
+      const given = settled({
+        desired,
+        apps: [app('a'), isUp(look) ? app('b') : sick],
+        nodes: [node(split({ a: 10_000, b: 0 }, STABLE), { a: 2, b: isUp(look) ? 2 : down })],
+        record,
+      });
+      const { actions, status } = plan(given, NOW + look * 2000);
+      if (status.phase === 'rejected') return look;
+      for (const action of actions) {
+        if (action.kind === 'record') record = patched(record, { apps: action.patch.apps ?? {} });
+      }
+    }
+    return undefined;
+  }
+
+  test('never ready: its deadline of 60 s ends it', () => {
+    expect(looksUntilRejected(() => false)).toBe(31);
+  });
+
+  test('ready for a quarter of the time: it runs out of time all the same', () => {
+    expect(looksUntilRejected((look) => look % 4 === 0)).toBe(62);
+  });
+
+  test('ready but for short gaps: it is not rejected', () => {
+    expect(looksUntilRejected((look) => look % 4 !== 0)).toBe(undefined);
   });
 });
 
