@@ -207,7 +207,10 @@ export class Rounds {
       { signal, resting },
     );
     if (resting && result.fault === undefined) {
-      return { ...result, status: rest.status, lookAgainAt: rest.until };
+      // Why it rests is as it was; what the proxies and Marathon show is new.
+      const { gateways, versions } = result.status;
+      const status = { ...rest.status, gateways, versions };
+      return { ...result, status, lookAgainAt: rest.until };
     }
     this.#restAfter(unit, result, revision);
     return result;
@@ -220,7 +223,8 @@ export class Rounds {
     }
     const times = (this.#rests.get(unit.key)?.times ?? 0) + 1;
     const base = REST_MS[result.fault.retry];
-    const until = this.#ports.clock() + Math.min(60_000, base * 2 ** Math.min(times - 1, 6));
+    const until =
+      this.#ports.clock() + Math.min(LONGEST_REST_MS, base * 2 ** Math.min(times - 1, 6));
     const { status, gatewaysFailed = false } = result;
     this.#rests.set(unit.key, { until, times, revision, status, gatewaysFailed });
   }
@@ -344,4 +348,6 @@ interface Rest {
   readonly gatewaysFailed: boolean;
 }
 
+/** A fault that lasts is looked at again at least this often. */
+const LONGEST_REST_MS = 30_000;
 const REST_MS = { soon: 1000, backoff: 2000, never: 15_000 } as const;
