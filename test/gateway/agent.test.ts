@@ -12,6 +12,10 @@ import {
   type Agent,
   type AgentOptions,
 } from '../../reconciler/gateway/agent/agent.ts';
+import { haproxyFiles } from '../../reconciler/gateway/agent/haproxy/haproxy-files.ts';
+import { findProcesses } from '../../reconciler/gateway/agent/haproxy/master.ts';
+import { askOnce } from '../../reconciler/gateway/agent/haproxy/runtime.ts';
+import { parseStats } from '../../reconciler/gateway/agent/haproxy/stats.ts';
 import { createAgentGateways } from '../../reconciler/gateway/agents.ts';
 import type { GatewayView, ServerView, Split } from '../../reconciler/model/split.ts';
 import { sendRequests, startLoad } from './clients.ts';
@@ -350,6 +354,42 @@ withHaproxy('an agent with HAProxy', () => {
     expect((await viewOf(agent)).applied).toBe(true);
   });
 
+  it('deletes servers that were down already when they left', async () => {
+    const { agent, feed, own, tasks } = await serving({ proxy: 'haproxy' });
+    const folder = path.dirname(agent.socket ?? '');
+    const third = await origin();
+    const alive = makeTask('a.2', '/a', third.port, '127.0.0.1');
+    feed.list = [...tasks, alive];
+    await becomes(agent, 'a.2', { state: 'up' });
+    feed.failure = new Error('no leader');
+    for (const each of own) await each.close();
+    await becomes(agent, 'a.0', { state: 'down' });
+    await becomes(agent, 'a.1', { state: 'down' });
+    feed.failure = undefined;
+    feed.list = [alive];
+    await until(async () => !/a\.[01]/u.test((await statusesOf(folder)).join()));
+    expect(await statusesOf(folder)).toEqual(['a.2 UP']);
+  });
+
+  it('drains a server that is down once, and it gets nothing when it is back', async () => {
+    const { agent, split, own } = await serving({ proxy: 'haproxy' });
+    const folder = path.dirname(agent.socket ?? '');
+    own[0]?.setReady(500);
+    await becomes(agent, 'a.0', { state: 'down' });
+    const versions = split.versions.map((each) => ({ ...each, draining: ['a.0'] }));
+    await put(agent, { ...split, generation: 2, versions });
+    const written = statSync(path.join(folder, 'servers.state')).mtimeMs;
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect(statSync(path.join(folder, 'servers.state')).mtimeMs).toBe(written);
+    own[0]?.setReady(200);
+    await becomes(agent, 'a.0', { state: 'draining' });
+    const before = own[0]?.hits();
+    await sendRequests({ port: split.port, requests: 20 });
+    expect(own[0]?.hits()).toBe(before);
+    await put(agent, { ...split, generation: 3 });
+    await becomes(agent, 'a.0', { state: 'up' });
+  });
+
   it('reads a tcp gateway back as applied', async () => {
     const own = await origin();
     const feed = fakeFeed([makeTask('t.0', '/t', own.port, '127.0.0.1')]);
@@ -362,9 +402,13 @@ withHaproxy('an agent with HAProxy', () => {
   });
 });
 
+/** Every server of this folder's HAProxy with its status, as HAProxy itself lists them. */
+async function statusesOf(folder: string): Promise<readonly string[]> {
+  const text = await askOnce(haproxyFiles(folder).admin, 'show stat -1 4 -1');
+  return parseStats(text).map((row) => `${row.server} ${row.status}`);
+}
+
 async function masterOf(folder: string): Promise<number> {
-  const { findProcesses } = await import('../../reconciler/gateway/agent/haproxy/master.ts');
-  const { haproxyFiles } = await import('../../reconciler/gateway/agent/haproxy/haproxy-files.ts');
   const found = await findProcesses(haproxyFiles(folder));
   if (found === undefined) throw new Error('no HAProxy');
   return found.master;

@@ -2,7 +2,7 @@ import net from 'node:net';
 
 import type { ProxyGateway, ProxyServer, ProxyTuning, ProxyVersion } from '../proxy.ts';
 import { backendName, serverName, slotOf, type GatewaySlots } from './slots.ts';
-import { checkPasses, isDraining, isInMaintenance, type StatRow } from './stats.ts';
+import { checkPasses, isDown, isDraining, isInMaintenance, type StatRow } from './stats.ts';
 
 /** What the runtime API cannot be asked: since when. Keys are `backend/server`, times milliseconds. */
 export interface ServerMemory {
@@ -144,8 +144,7 @@ function planKnown(
   const place = `${row.backend}/${row.server}`;
   input.memory.leavingSince.delete(place);
   if (server.mode === 'drain') {
-    const commands = isDraining(row) ? [] : [`set server ${place} state drain`];
-    return { commands, unsettled: false };
+    return { commands: planDrain(row, place), unsettled: false };
   }
   if (isInMaintenance(row)) {
     // A crash between `add` and `enable`, or a server that was about to be deleted.
@@ -191,17 +190,32 @@ function hasHeld(
   return true;
 }
 
-/** Drain, wait for the last session, maintenance, delete: in this order no connection is left over. */
+/**
+ * No new requests. While a server is down nothing shows that it drains; its weight of 0 does, and
+ * keeps the command from being repeated at every look.
+ */
+function planDrain(row: StatRow, place: string): readonly string[] {
+  if (isDraining(row) || (isDown(row) && row.weight === 0)) return [];
+  const drain = `set server ${place} state drain`;
+  return isDown(row) ? [`set server ${place} weight 0`, drain] : [drain];
+}
+
+/**
+ * Drain, wait for the last session, maintenance, delete: in this order no connection is left over. A
+ * server that is down gets no new ones, so it need not be seen draining first.
+ */
 function planLeaving(row: StatRow, input: ServerPlanInput): readonly string[] {
   const { memory, now, tuning } = input;
   const place = `${row.backend}/${row.server}`;
   const since = memory.leavingSince.get(place) ?? now;
   memory.leavingSince.set(place, since);
   if (isInMaintenance(row)) return [`set server ${place} state maint`, `del server ${place}`];
-  if (!isDraining(row)) return [`set server ${place} state drain`];
+  if (!isDraining(row) && !isDown(row)) return planDrain(row, place);
+  if (row.sessions + row.queued === 0) {
+    return [`set server ${place} state maint`, `del server ${place}`];
+  }
   if (row.sessions > 0 && now - since > tuning.leaveMs) {
     return [`shutdown sessions server ${place}`];
   }
-  if (row.sessions + row.queued > 0) return [];
-  return [`set server ${place} state maint`, `del server ${place}`];
+  return planDrain(row, place);
 }

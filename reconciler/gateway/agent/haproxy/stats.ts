@@ -43,6 +43,11 @@ export function isDraining(row: StatRow): boolean {
   return row.status.startsWith('DRAIN');
 }
 
+/** Its check fails, so it gets nothing; a server that drains as well shows this, not `DRAIN`. */
+export function isDown(row: StatRow): boolean {
+  return row.status.startsWith('DOWN');
+}
+
 export function isInMaintenance(row: StatRow): boolean {
   return row.status.startsWith('MAINT');
 }

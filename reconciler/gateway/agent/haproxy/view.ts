@@ -8,7 +8,7 @@ import type {
 import { readWeights, type Maps } from './maps.ts';
 import { backendOf, type ServerMemory } from './server-plan.ts';
 import { frontendName, serverName, slotOf, type GatewaySlots } from './slots.ts';
-import { checkPasses, isDraining, isInMaintenance, type StatRow } from './stats.ts';
+import { checkPasses, isDown, isDraining, isInMaintenance, type StatRow } from './stats.ts';
 import type { Tally } from './tally.ts';
 
 /** One worker's rows by backend, with what its backends belonged to. */
@@ -97,7 +97,7 @@ function stateOf(
 ): ProxyServerView['state'] {
   if (mode === undefined || isDraining(row)) return 'draining';
   if (isInMaintenance(row)) return 'checking';
-  if (row.status.startsWith('DOWN')) {
+  if (isDown(row)) {
     return memory.unproven.has(`${row.backend}/${row.server}`) ? 'checking' : 'down';
   }
   if (row.weight > 0) return 'up';
