@@ -3,6 +3,7 @@ import type { Gateways } from './gateway/port.ts';
 import type { Follower, Intake } from './intake.ts';
 import type { Journal, Wish } from './journal/port.ts';
 import type { ActualApp } from './model/actual.ts';
+import type { Desired } from './model/desired.ts';
 import type { NodeView } from './model/split.ts';
 import type { Hold, Status, UnitStatus } from './model/status.ts';
 import type { PassPorts, PassResult } from './pass.ts';
@@ -10,6 +11,9 @@ import { pass } from './pass.ts';
 import type { DriftDecision, PruneDecision } from './plan/prune.ts';
 import { decideDrift, decidePrune } from './plan/prune.ts';
 import { retryPatch } from './plan/retry.ts';
+import type { PlanInput } from './plan/input.ts';
+import type { StrangerDecision } from './plan/strangers.ts';
+import { decideStrangers, findStrangers } from './plan/strangers.ts';
 import type { Unit } from './plan/units.ts';
 import { unitsOf } from './plan/units.ts';
 import type { Platform } from './platform/port.ts';
@@ -121,7 +125,30 @@ export class Rounds {
     return {
       prune: decidePrune({ desired, apps, nodes, owner, incomplete, approved, budget }),
       drift: decideDrift({ desired, apps, record, approved, budget }),
+      strangers: decideStrangers({
+        found: this.#strangers({ desired, apps, nodes }),
+        apps,
+        approved,
+      }),
     };
+  }
+
+  /** Looked for once, in the first round that sees everything; remembered from then on. */
+  #strangers(seen: {
+    readonly desired: Desired;
+    readonly apps: readonly ActualApp[];
+    readonly nodes: readonly NodeView[];
+  }): readonly string[] {
+    const { journal } = this.#ports;
+    const fact = journal.facts()[STRANGERS];
+    if (fact !== undefined) return fact.split('\n').filter((id) => id !== '');
+    const found = findStrangers({ ...seen, owner: this.#options.owner });
+    if (seen.nodes.every((node) => node.error === undefined)) {
+      this.#quietly(() => {
+        journal.setFact(STRANGERS, found.join('\n'));
+      });
+    }
+    return found;
   }
 
   /** Approvals of what is over and nodes that are back are forgotten. */
@@ -131,7 +158,7 @@ export class Rounds {
     const back = nodes.filter((node) => node.error === undefined).map((node) => node.node);
     const over = back.map((node) => `forgotten.${node}`).filter((key) => facts[key] !== undefined);
     if (doubt) {
-      const open = new Set([...doubt.prune.left, ...doubt.drift.drifted]);
+      const open = new Set([...doubt.prune.left, ...doubt.drift.drifted, ...doubt.strangers.found]);
       const approvals = Object.entries(facts).filter(([key]) => key.startsWith('approved.'));
       over.push(...approvals.filter(([, list]) => isOver(list, open)).map(([key]) => key));
     }
@@ -199,8 +226,7 @@ export class Rounds {
         apps: unit.apps,
         nodes: unit.nodes,
         record: unit.record,
-        mayPrune: seen.doubt?.prune.mayPrune ?? [],
-        keptDrift: seen.doubt?.drift.keptDrift ?? [],
+        ...permitted(seen.doubt),
         pruneQuietMs: this.#options.pruneQuietMs,
         forgotten: this.#forgotten(),
       },
@@ -245,7 +271,7 @@ export class Rounds {
     readonly units: readonly UnitStatus[];
   }): Status {
     const { intake, platform, doubt, units } = of;
-    const asked = [intake.hold, doubt?.prune.hold, doubt?.drift.hold];
+    const asked = [intake.hold, doubt?.prune.hold, doubt?.drift.hold, doubt?.strangers.hold];
     const holds: readonly Hold[] = asked.filter((one) => one !== undefined);
     this.#holds = holds;
     this.#units = units;
@@ -331,6 +357,20 @@ export class Rounds {
 interface Doubt {
   readonly prune: PruneDecision;
   readonly drift: DriftDecision;
+  readonly strangers: StrangerDecision;
+}
+
+/** What a plan may take away; nothing while Marathon is out of sight. */
+function permitted(
+  doubt: Doubt | undefined,
+): Pick<PlanInput, 'mayPrune' | 'keptDrift' | 'strangers'> {
+  if (doubt === undefined) return { mayPrune: [] };
+  const { prune, drift, strangers } = doubt;
+  return {
+    mayPrune: prune.mayPrune,
+    keptDrift: drift.keptDrift,
+    strangers: strangers.strangers,
+  };
 }
 
 /** An approval of apps and gateways is over when nothing of its list waits any longer. */
@@ -348,6 +388,8 @@ interface Rest {
   readonly gatewaysFailed: boolean;
 }
 
+/** Fact in the journal: who ran before we remembered anything. */
+const STRANGERS = 'platform.strangers';
 /** A fault that lasts is looked at again at least this often. */
 const LONGEST_REST_MS = 30_000;
 const REST_MS = { soon: 1000, backoff: 2000, never: 15_000 } as const;

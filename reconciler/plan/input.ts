@@ -23,6 +23,8 @@ export interface PlanInput {
   readonly mayPrune: readonly string[];
   /** Apps that somebody changed and that stay as they are until a person agrees (law 11). */
   readonly keptDrift?: readonly string[];
+  /** Apps that another reconciler may be using: they stay until a person agrees (law 11). */
+  readonly strangers?: readonly string[];
   /** Freezes the unit whole; its status says why. */
   readonly hold?: { readonly reason: string; readonly message: string };
   /** A gateway that left git waits until it had no request for this long. */

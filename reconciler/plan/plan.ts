@@ -96,10 +96,10 @@ function isOut(world: World, version: Version, gateways: readonly GatewayPlan[])
 
 function appPlanOf(world: World, of: AppContext): AppPlan {
   if (of.version.desired) return planApp(of);
-  return planLeaving(
-    of,
-    !leftGit(world, of.version) || world.input.mayPrune.includes(of.version.id),
-  );
+  const { id } = of.version;
+  const isStranger = world.input.strangers?.includes(id) === true;
+  const mayGo = !leftGit(world, of.version) || world.input.mayPrune.includes(id);
+  return planLeaving(of, mayGo && !isStranger);
 }
 
 /** A retired version's service or cluster is still there; a pruned one's has left git. */

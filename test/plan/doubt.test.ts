@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 
+import { plan } from '../../reconciler/plan/plan.ts';
 import { decideDrift, decidePrune, holdId } from '../../reconciler/plan/prune.ts';
+import { decideStrangers, findStrangers } from '../../reconciler/plan/strangers.ts';
 import { unitsOf } from '../../reconciler/plan/units.ts';
-import { app, asking, gateway, member, node, split, version } from './building.ts';
+import { NOW, app, asking, gateway, input, member, node, split, version } from './building.ts';
 
 const BUDGET = { count: 2, share: 20 };
 const NOTHING = { deployments: [], gateways: [] };
@@ -113,5 +115,50 @@ describe('units', () => {
     };
     const units = unitsOf({ desired: NOTHING, apps: [], nodes: [], record, owner: 'me' });
     expect(units.map((unit) => unit.key).sort()).toEqual(['d:gone', 'g:9000']);
+  });
+});
+
+describe('apps that run before anything is remembered', () => {
+  const desired = asking([version('a')], [gateway([member('a', 100)])]);
+  const seen = { desired, owner: 'me' };
+
+  test('are strangers if git does not ask for them and no proxy seats them', () => {
+    const apps = [app('a'), app('b'), app('seated'), { ...app('parked'), instances: 0 }];
+    const nodes = [node(split({ a: 10_000, seated: 0 }, { rejected: [] }), {})];
+    expect(findStrangers({ ...seen, apps, nodes })).toEqual(['/s/shop/web/b']);
+  });
+
+  test('stay until a person agrees to lose exactly them', () => {
+    const found = ['/s/shop/web/b', '/s/shop/web/gone'];
+    const apps = [app('a'), app('b')];
+    const list = ['/s/shop/web/b'];
+    expect(decideStrangers({ found, apps, approved: [] })).toEqual({
+      strangers: list,
+      found: list,
+      hold: {
+        id: holdId(list),
+        reason: 'unknown-apps',
+        message:
+          '1 app with our owner label ran before this reconciler remembered anything, ' +
+          'and git does not ask for them: another reconciler may be using them',
+        list,
+      },
+    });
+    expect(decideStrangers({ found, apps, approved: list })).toEqual({
+      strangers: [],
+      found: list,
+    });
+  });
+
+  test('are neither parked nor deleted meanwhile', () => {
+    const given = input({
+      desired,
+      apps: [app('a'), app('b')],
+      nodes: [node(split({ a: 10_000 }, { rejected: [] }), { a: 2 })],
+      strangers: ['/s/shop/web/b'],
+    });
+    const kinds = plan(given, NOW).actions.map((action) => action.kind);
+    expect(kinds).not.toContain('scale-app');
+    expect(kinds).not.toContain('delete-app');
   });
 });

@@ -98,7 +98,7 @@ describe('given a world as git asks', () => {
     };
     const given = settled({
       apps: [],
-      nodes: [node(moved as typeof own, {})],
+      nodes: [node(moved, {})],
       record: { gateways: {}, apps: {} },
     });
     expect(plan(given, NOW).actions.filter((action) => action.kind === 'create-app')).toMatchObject(
