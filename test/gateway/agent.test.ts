@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -221,10 +221,40 @@ describe('a gateway agent', () => {
     expect((await viewOf(next)).split).toEqual(split);
   });
 
-  it('refuses to start on a state that it cannot read', async () => {
+  it('starts from the copy of a state that is missing, and writes it anew', async () => {
     const stateDir = newFolder();
-    writeFileSync(path.join(stateDir, 'gateways.json'), '{"format":1,');
-    await expect(agentWith({ stateDir })).rejects.toMatchObject({ code: 'state-unreadable' });
+    const { agent, split, feed } = await serving({ stateDir });
+    await agent.close();
+    const file = path.join(stateDir, 'gateways.json');
+    rmSync(file);
+    const next = await agentWith({ stateDir, tasks: feed });
+    expect((await viewOf(next)).split).toEqual(split);
+    expect(readFileSync(file)).toEqual(readFileSync(`${file}.previous`));
+  });
+
+  it('makes good a copy that cannot be read', async () => {
+    const stateDir = newFolder();
+    const { agent, feed } = await serving({ stateDir });
+    await agent.close();
+    const file = path.join(stateDir, 'gateways.json');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(`${file}.previous`, text.slice(0, -9));
+    await agentWith({ stateDir, tasks: feed });
+    expect(readFileSync(`${file}.previous`, 'utf8')).toBe(text);
+  });
+
+  it('refuses to start when neither its state nor the copy can be read, and says what then', async () => {
+    const stateDir = newFolder();
+    const file = path.join(stateDir, 'gateways.json');
+    writeFileSync(file, '{"format":1,');
+    const refusal = {
+      code: 'state-unreadable',
+      message: expect.stringMatching(/closes all gate/u),
+    };
+    await expect(agentWith({ stateDir })).rejects.toMatchObject(refusal);
+    writeFileSync(`${file}.previous`, '[]');
+    await expect(agentWith({ stateDir })).rejects.toMatchObject(refusal);
+    expect(readFileSync(file, 'utf8')).toBe('{"format":1,');
   });
 
   it('refuses a second agent on its folder', async () => {
@@ -352,6 +382,31 @@ withHaproxy('an agent with HAProxy', () => {
       async () => (await sendRequests({ port: split.port, requests: 1 })).byStatus['200'] === 1,
     );
     expect((await viewOf(agent)).applied).toBe(true);
+  });
+
+  it('fails no request when its state is damaged while it restarts', async () => {
+    const stateDir = newFolder();
+    const { agent, split } = await serving({ stateDir, proxy: 'haproxy' });
+    const load = startLoad({ port: split.port, clients: 4 });
+    await put(agent, { ...split, generation: 2, title: 'another' });
+    await agent.close('leave');
+    const file = path.join(stateDir, 'gateways.json');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.slice(0, text.length / 2));
+    const logged: string[] = [];
+    const logger = pino({ level: 'error' }, { write: (line) => void logged.push(line) });
+    const blind = fakeFeed();
+    blind.failure = new Error('no leader');
+    const next = await agentWith({ stateDir, proxy: 'haproxy', tasks: blind, logger });
+    const view = await viewOf(next);
+    expect(view).toMatchObject({ applied: true, split: { generation: 2, title: 'another' } });
+    expect((await state(next)).reloads).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const seen = await load.stop();
+    expect(seen.failed).toBe(0);
+    expect(seen.byStatus).toEqual({ 200: seen.total });
+    expect(logged.join()).toContain('using its copy');
+    expect(readFileSync(file, 'utf8')).toBe(text);
   });
 
   it('deletes servers that were down already when they left', async () => {

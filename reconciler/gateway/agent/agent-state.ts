@@ -1,6 +1,7 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 
+import type { Logger } from 'pino';
 import { z } from 'zod';
 
 import { DriverError } from '../../errors.ts';
@@ -28,30 +29,73 @@ const stateSchema = z.object({
   gateways: z.array(z.object({ split: splitSchema, endpoints: z.array(endpointSchema) })),
 });
 
+type AgentState = z.infer<typeof stateSchema>['gateways'];
+
 const FILE = 'gateways.json';
+/**
+ * The same again, written first: a damaged file falls back to this one. It is as new as the other,
+ * because the state before it would send requests by old weights and to servers that ended.
+ */
+const SECOND = 'gateways.json.previous';
+/** What could not be read, kept for whoever wants to know why. */
+const DAMAGED = 'gateways.json.damaged';
 
 /**
- * Reads what an earlier agent held. No file: nothing. A file that cannot be read stops the agent:
- * taking it for empty would close every gateway.
+ * Reads what an earlier agent held. No file: nothing. If neither file can be read the agent stops:
+ * taking them for empty would close every gateway. Whichever was unreadable is written anew.
  */
-export async function readAgentState(stateDir: string): Promise<readonly HeldGateway[]> {
+export async function readAgentState(
+  stateDir: string,
+  logger: Logger,
+): Promise<readonly HeldGateway[]> {
   const file = path.join(stateDir, FILE);
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw unreadable(file, error);
+  const second = path.join(stateDir, SECOND);
+  const read = await readState(file);
+  const spare = await readState(second);
+  const found = read.gateways ?? spare.gateways;
+  if (found === undefined) {
+    if (read.error === undefined && spare.error === undefined) return [];
+    throw unreadable(file, second, read.error ?? spare.error);
   }
-  try {
-    return stateSchema.parse(JSON.parse(text)).gateways;
-  } catch (error) {
-    throw unreadable(file, error);
+  if (read.gateways === undefined) {
+    const cause = read.error ?? new Error('it is missing');
+    logger.error({ err: cause, file, used: second }, 'the state cannot be read: using its copy');
   }
+  if (read.text === spare.text) return found;
+  try {
+    if (read.error !== undefined) await rename(file, path.join(stateDir, DAMAGED));
+    await writeAgentState(stateDir, found);
+  } catch (error) {
+    // It serves all the same; the next change is refused if the disk still takes nothing.
+    logger.error({ err: error }, 'the state could not be written anew');
+  }
+  return found;
 }
 
-export function writeAgentState(stateDir: string, gateways: readonly HeldGateway[]): Promise<void> {
-  return writeDurably(path.join(stateDir, FILE), JSON.stringify({ format: 1, gateways }));
+export async function writeAgentState(
+  stateDir: string,
+  gateways: readonly HeldGateway[],
+): Promise<void> {
+  const text = JSON.stringify({ format: 1, gateways });
+  await writeDurably(path.join(stateDir, SECOND), text);
+  await writeDurably(path.join(stateDir, FILE), text);
+}
+
+interface ReadState {
+  readonly text?: string;
+  readonly gateways?: AgentState;
+  /** Unset also for a file that does not exist. */
+  readonly error?: unknown;
+}
+
+async function readState(file: string): Promise<ReadState> {
+  try {
+    const text = await readFile(file, 'utf8');
+    return { text, gateways: stateSchema.parse(JSON.parse(text)).gateways };
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
+    return { error };
+  }
 }
 
 /** Atomic and durable: after a crash the file holds the old text or the new one, whole. */
@@ -80,10 +124,11 @@ export async function writeDurably(file: string, text: string): Promise<void> {
   }
 }
 
-function unreadable(file: string, cause: unknown): DriverError {
+function unreadable(file: string, second: string, cause: unknown): DriverError {
   return new DriverError(
     'state-unreadable',
-    `${file} cannot be read; mend or remove it (without it the agent starts with no gateways)`,
+    `neither ${file} nor ${second} can be read; mend one of them. Removing both closes all gateways ` +
+      'of this node until the reconciler sends their splits again',
     { retry: 'never', cause },
   );
 }

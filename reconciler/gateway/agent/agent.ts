@@ -52,7 +52,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const lock = await lockState(stateDir);
   try {
     const token = await readToken(options.tokenFile);
-    const keeper = new Keeper(await readAgentState(stateDir));
+    const keeper = new Keeper(await readAgentState(stateDir, logger));
     const proxy = await chooseProxy(options);
     const core = new AgentCore({ ...options, keeper, proxy });
     await core.begin();
