@@ -13,7 +13,7 @@ import {
   type AgentOptions,
 } from '../../reconciler/gateway/agent/agent.ts';
 import { haproxyFiles } from '../../reconciler/gateway/agent/haproxy/haproxy-files.ts';
-import { findProcesses } from '../../reconciler/gateway/agent/haproxy/master.ts';
+import { findProcesses, type Processes } from '../../reconciler/gateway/agent/haproxy/master.ts';
 import { askOnce } from '../../reconciler/gateway/agent/haproxy/runtime.ts';
 import { parseStats } from '../../reconciler/gateway/agent/haproxy/stats.ts';
 import { createAgentGateways } from '../../reconciler/gateway/agents.ts';
@@ -373,7 +373,7 @@ withHaproxy('an agent with HAProxy', () => {
   it('starts HAProxy again when somebody ends it', async () => {
     const { agent, split } = await serving({ proxy: 'haproxy' });
     const folder = path.dirname(agent.socket ?? '');
-    process.kill(await masterOf(folder), 'SIGKILL');
+    process.kill((await processesOf(folder)).master, 'SIGKILL');
     await until(
       async () =>
         (await sendRequests({ port: split.port, requests: 1, keepAlive: false })).failed === 1,
@@ -382,6 +382,36 @@ withHaproxy('an agent with HAProxy', () => {
       async () => (await sendRequests({ port: split.port, requests: 1 })).byStatus['200'] === 1,
     );
     expect((await viewOf(agent)).applied).toBe(true);
+  });
+
+  it('starts HAProxy again with everybody in his seat, except who was down or left', async () => {
+    const { agent, split, own, feed, tasks } = await serving({ proxy: 'haproxy' });
+    const third = await origin();
+    feed.list = [...tasks, makeTask('a.2', '/a', third.port, '127.0.0.1')];
+    await becomes(agent, 'a.2', { state: 'up' });
+    third.setReady(500);
+    await becomes(agent, 'a.2', { state: 'down' });
+    await sendRequests({ port: split.port, requests: 10 });
+    const hits = third.hits();
+    const folder = path.dirname(agent.socket ?? '');
+    const { master, worker = 0 } = await processesOf(folder);
+    const before = own.map((each) => each.hits());
+    const load = startLoad({ port: split.port, clients: 2, keepAlive: false });
+    await until(() => own.every((each, at) => each.hits() > (before[at] ?? 0)));
+    process.kill(worker, 'SIGKILL');
+    process.kill(master, 'SIGKILL');
+    await until(async () => {
+      const found = await findProcesses(haproxyFiles(folder));
+      return found?.worker !== undefined && found.worker !== worker;
+    });
+    const back = own.map((each) => each.hits());
+    await until(() => own.every((each, at) => each.hits() > (back[at] ?? 0) + 50));
+    const seen = await load.stop();
+    expect(seen.failed).toBeGreaterThan(0);
+    expect(seen.byStatus).toEqual({ 200: seen.total - seen.failed });
+    expect(third.hits()).toBe(hits);
+    third.setReady(200);
+    await becomes(agent, 'a.2', { state: 'up' });
   });
 
   it('fails no request when its state is damaged while it restarts', async () => {
@@ -463,10 +493,10 @@ async function statusesOf(folder: string): Promise<readonly string[]> {
   return parseStats(text).map((row) => `${row.server} ${row.status}`);
 }
 
-async function masterOf(folder: string): Promise<number> {
+async function processesOf(folder: string): Promise<Processes> {
   const found = await findProcesses(haproxyFiles(folder));
   if (found === undefined) throw new Error('no HAProxy');
-  return found.master;
+  return found;
 }
 
 async function state(agent: Agent): Promise<{ reloads: number }> {

@@ -17,7 +17,7 @@ import {
   stopMaster,
   type Processes,
 } from './master.ts';
-import { configure, ownersIn, ownersOf, place } from './placement.ts';
+import { configure, configureSeats, ownersIn, ownersOf, place } from './placement.ts';
 import { planServers, type ServerMemory } from './server-plan.ts';
 import { assignSlots, backendName, structureOf, type GatewaySlots } from './slots.ts';
 import type { StatRow } from './stats.ts';
@@ -65,6 +65,8 @@ export class Haproxy {
   #table: readonly GatewaySlots[];
   #worker: Worker | undefined;
   #old: Worker[] = [];
+  /** The current worker's rows when it was last read: what a HAProxy that ended is started with. */
+  #lastRows: Rows = new Map();
   /** Hash of the structure that the current worker runs. */
   #running = '';
   #failed: { readonly text: string; readonly at: number; readonly error: DriverError } | undefined;
@@ -178,16 +180,19 @@ export class Haproxy {
   }
 
   async #start(): Promise<void> {
-    // Without servers: each has to pass its check first, as after any other change. They served
-    // before, so one passed check is enough.
-    this.#first = true;
+    // Nothing seen yet: every server has to pass its check first, as after any other change. They
+    // served before, so one passed check is enough.
+    const seen = this.#lastRows;
+    this.#first = seen.size === 0;
+    // Whatever keeps HAProxy from starting, its servers must not do so twice.
+    this.#lastRows = new Map();
     for (const worker of this.#old) worker.session.close();
     this.#old = [];
     this.#table = await this.#nextTable(new Map());
     const maps = this.#wantedMaps(this.#table);
     await writeMaps(this.#files, maps);
     await replaceFile(this.#files.state, '1\n');
-    await replaceFile(this.#files.config, this.#render(this.#table, new Map()));
+    await replaceFile(this.#files.config, this.#render(this.#table, seen, configureSeats));
     this.#memory.unproven.clear();
     this.#memory.passingSince.clear();
     this.#memory.leavingSince.clear();
@@ -203,6 +208,7 @@ export class Haproxy {
   async #collect(): Promise<Rows> {
     const worker = this.#current();
     const rows = await readRows(worker.session);
+    this.#lastRows = rows;
     this.#tally.collect(worker.pid, [...rows.values()].flat(), worker.ownerOf);
     const still: Worker[] = [];
     for (const old of this.#old) if (await this.#collectOld(old)) still.push(old);
@@ -400,12 +406,12 @@ export class Haproxy {
   }
 
   /** Servers as they are now, not as they should be: the runtime API makes the difference. */
-  #render(table: readonly GatewaySlots[], rows: Rows): string {
+  #render(table: readonly GatewaySlots[], rows: Rows, how = configure): string {
     const { bindHost, tuning } = this.#options;
     const description = this.#hashOf(table);
     const addressOf = (host: string): string | undefined => this.#hosts.addressOf(host);
     const gateways = place(this.wanted, table).map((placed) =>
-      configure(placed, { rows, tuning, addressOf }),
+      how(placed, { rows, tuning, addressOf }),
     );
     return renderConfig({ files: this.#files, bindHost, tuning, description }, gateways);
   }

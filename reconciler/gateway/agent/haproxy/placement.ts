@@ -2,7 +2,7 @@ import type { ProxyGateway, ProxyTuning } from '../proxy.ts';
 import type { ConfiguredGateway } from './config.ts';
 import { addressText, serverText } from './server-plan.ts';
 import { backendName, serverName, type GatewaySlots } from './slots.ts';
-import { isDraining, isInMaintenance, type StatRow } from './stats.ts';
+import { isDraining, isInMaintenance, isInRotation, type StatRow } from './stats.ts';
 import { ownerKey } from './view.ts';
 
 /** A gateway that has its port, with its slots. */
@@ -34,6 +34,20 @@ export function configure(placed: Placed, around: Surroundings): ConfiguredGatew
       [backendName(placed.gateway.name, index), serverLines(placed, index, around)] as const,
   );
   return { slots: placed.slots, servers: new Map(servers) };
+}
+
+/**
+ * As a HAProxy that ended is to be started again (law 16): who was in rotation when it was last seen
+ * and still should be keeps its seat, since HAProxy takes servers of its configuration for up until
+ * their check fails. All others are left out, to enter by their checks.
+ */
+export function configureSeats(placed: Placed, around: Surroundings): ConfiguredGateway {
+  const rows = new Map([...around.rows].map(([name, each]) => [name, each.filter(isInRotation)]));
+  const versions = placed.gateway.versions.map((version) => ({
+    ...version,
+    servers: version.servers.filter((server) => server.mode === 'serve'),
+  }));
+  return configure({ ...placed, gateway: { ...placed.gateway, versions } }, { ...around, rows });
 }
 
 /** Which version a backend belongs to. */

@@ -48,6 +48,11 @@ export function isDown(row: StatRow): boolean {
   return row.status.startsWith('DOWN');
 }
 
+/** Takes requests now; also while the first failure of its check is counted (`UP 1/2`). */
+export function isInRotation(row: StatRow): boolean {
+  return row.status.startsWith('UP') && row.weight > 0;
+}
+
 export function isInMaintenance(row: StatRow): boolean {
   return row.status.startsWith('MAINT');
 }
