@@ -122,6 +122,17 @@ export interface Counters {
   readonly inFlight: number;
 }
 
+export const NO_COUNTERS: Counters = {
+  requests: 0,
+  status2xx: 0,
+  status4xx: 0,
+  status5xx: 0,
+  connectErrors: 0,
+  retries: 0,
+  aborts: 0,
+  inFlight: 0,
+};
+
 /** Usable at this proxy: its check is up and Marathon's health is not negative. */
 export function isUsable(server: ServerView): boolean {
   return server.state === 'up' && server.health !== 'unhealthy';

@@ -12,7 +12,7 @@ import type {
   Split,
   SplitVersion,
 } from '../../reconciler/model/split.ts';
-import { vectorOf } from '../../reconciler/model/split.ts';
+import { NO_COUNTERS, vectorOf } from '../../reconciler/model/split.ts';
 import type { PlanInput } from '../../reconciler/plan/input.ts';
 
 export const NOW = 1_000_000;
@@ -134,16 +134,6 @@ export function node(
   servers: Readonly<Record<string, number | readonly ServerView[]>>,
   name = 'proxy1',
 ): NodeView {
-  const counters = {
-    requests: 0,
-    status2xx: 0,
-    status4xx: 0,
-    status5xx: 0,
-    connectErrors: 0,
-    retries: 0,
-    aborts: 0,
-    inFlight: 0,
-  };
   return {
     node: name,
     gateways: [
@@ -155,7 +145,7 @@ export function node(
           const given = servers[one.id.split('/').at(-1) ?? ''] ?? 0;
           const list = typeof given === 'number' ? up(one.id, given) : given;
           const sessions = list.reduce((sum, server) => sum + server.sessions, 0);
-          return { id: one.id, servers: list, sessions, counters };
+          return { id: one.id, servers: list, sessions, counters: NO_COUNTERS };
         }),
       },
     ],

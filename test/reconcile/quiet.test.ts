@@ -72,9 +72,7 @@ test('a converged round with 20 deployments is one ls-remote and one app list, a
       platform: createMarathonPlatform(client, { owner: 'quiet' }),
       gateways: {
         abilities: { weights: 'exact', protocols: ['http'], durable: true },
-        // oxlint-disable-next-line typescript/require-await -- no gateway is desired here
         observe: async () => [],
-        // oxlint-disable-next-line typescript/require-await -- no gateway is desired here
         act: async (write) => {
           writes.push(write.kind);
         },

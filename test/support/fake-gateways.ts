@@ -7,7 +7,7 @@ import type {
   ProxyServer,
   ProxyView,
 } from '../../reconciler/gateway/agent/proxy.ts';
-import { NO_COUNTERS } from '../../reconciler/gateway/agent/proxy.ts';
+import { NO_COUNTERS } from '../../reconciler/model/split.ts';
 import type { NodeView, Split } from '../../reconciler/model/split.ts';
 import type { Parts, Vector } from '../../reconciler/model/weights.ts';
 import { WHOLE, apportion, total, weightOf } from '../../reconciler/model/weights.ts';
@@ -248,12 +248,10 @@ export class FakeGateways implements Gateways {
     this.#clock = clock;
   }
 
-  // oxlint-disable-next-line typescript/require-await
   async observe(): Promise<readonly NodeView[]> {
     return this.nodes.map((node) => node.view(this.#clock(), this.#owner));
   }
 
-  // oxlint-disable-next-line typescript/require-await
   async act(write: GatewayWrite): Promise<void> {
     const faults: string[] = [];
     let code = 'node-unreachable';

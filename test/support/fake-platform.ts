@@ -72,7 +72,6 @@ export class FakePlatform implements Platform {
     this.#now = now;
   }
 
-  // oxlint-disable-next-line typescript/require-await
   async list(): Promise<readonly ActualApp[]> {
     this.#refuseIfDown();
     this.lists += 1;
@@ -83,7 +82,6 @@ export class FakePlatform implements Platform {
     this.#remembered = this.ours();
   }
 
-  // oxlint-disable-next-line typescript/require-await
   async detail(appId: string): Promise<AppDetail | undefined> {
     this.#refuseIfDown();
     const app = this.apps.get(appId);
@@ -94,7 +92,6 @@ export class FakePlatform implements Platform {
     };
   }
 
-  // oxlint-disable-next-line typescript/require-await
   async tasks(): Promise<readonly Task[]> {
     this.#refuseIfDown();
     return this.allTasks();
@@ -104,7 +101,6 @@ export class FakePlatform implements Platform {
     return [...this.apps.values()].flatMap((app) => app.tasks.map(taskOf));
   }
 
-  // oxlint-disable-next-line typescript/require-await
   async act(write: AppWrite): Promise<void> {
     this.#refuseIfDown();
     this.changes += 1;

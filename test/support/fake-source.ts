@@ -38,7 +38,6 @@ export class FakeSource implements Source {
     return this.#head;
   }
 
-  // oxlint-disable-next-line typescript/require-await
   async poll(): Promise<SourceView> {
     if (!this.up) {
       return {
@@ -53,7 +52,6 @@ export class FakeSource implements Source {
     return { state: 'fresh', message: 'up to date', revision: this.#head };
   }
 
-  // oxlint-disable-next-line typescript/require-await
   async snapshot(revision: string): Promise<Snapshot> {
     const commit = this.#commits.get(revision);
     if (commit === undefined) {
@@ -65,7 +63,6 @@ export class FakeSource implements Source {
     return { revision, files, ...(unread.length > 0 && { unread }) };
   }
 
-  // oxlint-disable-next-line typescript/require-await
   async revisionsOf(path: string, from: string): Promise<readonly string[]> {
     const found: string[] = [];
     for (let at = this.#commits.get(from); at; at = this.#parentOf(at)) {
@@ -74,7 +71,6 @@ export class FakeSource implements Source {
     return found;
   }
 
-  // oxlint-disable-next-line typescript/require-await
   async descends(revision: string, ancestor: string): Promise<boolean> {
     for (let at = this.#commits.get(revision); at; at = this.#parentOf(at)) {
       if (at.revision === ancestor) return true;

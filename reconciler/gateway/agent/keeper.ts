@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { DriverError } from '../../errors.ts';
 import type { Task } from '../../model/actual.ts';
 import {
+  NO_COUNTERS,
   vectorOf,
   type GatewayView,
   type ServerView,
@@ -13,13 +14,12 @@ import {
 import { sameVector } from '../../model/weights.ts';
 import type { HeldGateway } from './agent-state.ts';
 import { dropTask, followTasks, suspectDown, type Endpoint } from './endpoints.ts';
-import {
-  NO_COUNTERS,
-  type ProxyGateway,
-  type ProxyGatewayView,
-  type ProxyServer,
-  type ProxyVersionView,
-  type ProxyView,
+import type {
+  ProxyGateway,
+  ProxyGatewayView,
+  ProxyServer,
+  ProxyVersionView,
+  ProxyView,
 } from './proxy.ts';
 
 type Fault = NonNullable<GatewayView['error']>;

@@ -109,14 +109,3 @@ export const TUNING: ProxyTuning = {
   connectTimeoutMs: 2_000,
   idleTimeoutMs: 120_000,
 };
-
-export const NO_COUNTERS: Counters = {
-  requests: 0,
-  status2xx: 0,
-  status4xx: 0,
-  status5xx: 0,
-  connectErrors: 0,
-  retries: 0,
-  aborts: 0,
-  inFlight: 0,
-};

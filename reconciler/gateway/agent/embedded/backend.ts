@@ -1,13 +1,12 @@
 import http from 'node:http';
 
-import type { Counters } from '../../../model/split.ts';
-import {
-  NO_COUNTERS,
-  type ProxyServer,
-  type ProxyServerView,
-  type ProxyTuning,
-  type ProxyVersion,
-  type ProxyVersionView,
+import { NO_COUNTERS, type Counters } from '../../../model/split.ts';
+import type {
+  ProxyServer,
+  ProxyServerView,
+  ProxyTuning,
+  ProxyVersion,
+  ProxyVersionView,
 } from '../proxy.ts';
 import { startCheck, UNCHECKED, type RunningCheck } from './check.ts';
 

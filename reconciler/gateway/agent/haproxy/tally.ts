@@ -1,14 +1,8 @@
+import { NO_COUNTERS } from '../../../model/split.ts';
 import type { Counted, StatRow } from './stats.ts';
 
-export const NOTHING_COUNTED: Counted = {
-  requests: 0,
-  status2xx: 0,
-  status4xx: 0,
-  status5xx: 0,
-  connectErrors: 0,
-  retries: 0,
-  aborts: 0,
-};
+const { inFlight: _now, ...nothing } = NO_COUNTERS;
+export const NOTHING_COUNTED: Counted = nothing;
 
 /** As it is kept on disk, so that a restarted agent goes on counting where it stood. */
 export interface TallyText {
