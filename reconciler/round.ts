@@ -8,12 +8,10 @@ import type { NodeView } from './model/split.ts';
 import type { Hold, Status, UnitStatus } from './model/status.ts';
 import type { PassPorts, PassResult } from './pass.ts';
 import { pass } from './pass.ts';
-import type { DriftDecision, PruneDecision } from './plan/prune.ts';
-import { decideDrift, decidePrune } from './plan/prune.ts';
+import type { Doubt } from './plan/doubt.ts';
+import { decideDoubt, holdsOf, isOver, permitted } from './plan/doubt.ts';
 import { retryPatch } from './plan/retry.ts';
-import type { PlanInput } from './plan/input.ts';
-import type { StrangerDecision } from './plan/strangers.ts';
-import { decideStrangers, findStrangers } from './plan/strangers.ts';
+import { findStrangers } from './plan/strangers.ts';
 import type { Unit } from './plan/units.ts';
 import { unitsOf } from './plan/units.ts';
 import type { Platform } from './platform/port.ts';
@@ -120,17 +118,17 @@ export class Rounds {
     const { desired, incomplete } = intake;
     if (desired === undefined || apps === undefined) return undefined;
     const { budget, owner } = this.#options;
-    const approved = this.#approved();
-    const record = this.#ports.journal.record();
-    return {
-      prune: decidePrune({ desired, apps, nodes, owner, incomplete, approved, budget }),
-      drift: decideDrift({ desired, apps, record, approved, budget }),
-      strangers: decideStrangers({
-        found: this.#strangers({ desired, apps, nodes }),
-        apps,
-        approved,
-      }),
-    };
+    return decideDoubt({
+      desired,
+      apps,
+      nodes,
+      owner,
+      incomplete,
+      budget,
+      approved: this.#approved(),
+      record: this.#ports.journal.record(),
+      strangers: this.#strangers({ desired, apps, nodes }),
+    });
   }
 
   /** Looked for once, in the first round that sees everything; remembered from then on. */
@@ -158,9 +156,8 @@ export class Rounds {
     const back = nodes.filter((node) => node.error === undefined).map((node) => node.node);
     const over = back.map((node) => `forgotten.${node}`).filter((key) => facts[key] !== undefined);
     if (doubt) {
-      const open = new Set([...doubt.prune.left, ...doubt.drift.drifted, ...doubt.strangers.found]);
       const approvals = Object.entries(facts).filter(([key]) => key.startsWith('approved.'));
-      over.push(...approvals.filter(([, list]) => isOver(list, open)).map(([key]) => key));
+      over.push(...approvals.filter(([, list]) => isOver(list, doubt)).map(([key]) => key));
     }
     this.#quietly(() => {
       for (const key of over) journal.setFact(key, undefined);
@@ -271,8 +268,7 @@ export class Rounds {
     readonly units: readonly UnitStatus[];
   }): Status {
     const { intake, platform, doubt, units } = of;
-    const asked = [intake.hold, doubt?.prune.hold, doubt?.drift.hold, doubt?.strangers.hold];
-    const holds: readonly Hold[] = asked.filter((one) => one !== undefined);
+    const holds = [...(intake.hold ? [intake.hold] : []), ...holdsOf(doubt)];
     this.#holds = holds;
     this.#units = units;
     return {
@@ -352,32 +348,6 @@ export class Rounds {
       if (!(error instanceof DriverError)) throw error;
     }
   }
-}
-
-interface Doubt {
-  readonly prune: PruneDecision;
-  readonly drift: DriftDecision;
-  readonly strangers: StrangerDecision;
-}
-
-/** What a plan may take away; nothing while Marathon is out of sight. */
-function permitted(
-  doubt: Doubt | undefined,
-): Pick<PlanInput, 'mayPrune' | 'keptDrift' | 'strangers'> {
-  if (doubt === undefined) return { mayPrune: [] };
-  const { prune, drift, strangers } = doubt;
-  return {
-    mayPrune: prune.mayPrune,
-    keptDrift: drift.keptDrift,
-    strangers: strangers.strangers,
-  };
-}
-
-/** An approval of apps and gateways is over when nothing of its list waits any longer. */
-function isOver(list: string, open: ReadonlySet<string>): boolean {
-  const rows = list.split('\n');
-  const isOfApps = rows.every((row) => row.startsWith('/') || /^\d{1,5}$/u.test(row));
-  return isOfApps && rows.every((row) => !open.has(row));
 }
 
 interface Rest {

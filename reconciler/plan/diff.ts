@@ -224,7 +224,8 @@ function gatewayDiff(
   };
 }
 
-function keyOf(member: RouteMember): string {
+/** `deployment/cluster/breed@digest` of a member, or its address: what both sides are compared by. */
+export function keyOf(member: RouteMember): string {
   return member.kind === 'version' ? `${serviceKey(member)}@${member.digest}` : member.address;
 }
 
@@ -243,7 +244,7 @@ function keyed(split: Split | undefined, vector: Vector): Vector {
 }
 
 /** `web:1.0@1a2b3c4d` of `shop/web/web:1.0@1-1a2b3c4d...`, as the response header has it. */
-function nameOf(key: string): string {
+export function nameOf(key: string): string {
   const parts = /^[^/]+\/[^/]+\/(.+)@1-([0-9a-f]{8})/u.exec(key);
   return parts ? `${parts[1] ?? ''}@${parts[2] ?? ''}` : key;
 }
@@ -311,82 +312,4 @@ function notesOf(input: DiffInput, changes: readonly Difference[]): readonly str
     }
   }
   return notes;
-}
-
-/**
- * What would be live if a revision had converged: so that two revisions are compared by the same
- * rules as git and Marathon are.
- */
-export function asLive(desired: Desired, owner: string): Pick<DiffInput, 'apps' | 'nodes'> {
-  const versions = desired.deployments.flatMap((deployment) => deployment.versions);
-  const ids = new Map(versions.map((one) => [`${serviceKey(one)}@${one.digest}`, one.appId]));
-  const gateways = desired.gateways.map((gateway) => {
-    const target = targetOf(gateway, {}, keyOf);
-    return settledView(splitAt(gateway, target, { owner, ids }));
-  });
-  return { apps: versions.map(convergedApp), nodes: [{ node: 'git', gateways }] };
-}
-
-function convergedApp(version: DesiredVersion): ActualApp {
-  return {
-    id: version.appId,
-    deployment: version.deployment,
-    cluster: version.cluster,
-    service: version.service,
-    digest: version.digest,
-    revision: '',
-    instances: version.instances,
-    tasksStaged: 0,
-    tasksRunning: version.instances,
-    tasksHealthy: version.instances,
-    tasksUnhealthy: 0,
-    configAt: '',
-    platformChanges: [],
-    definition: version.definition,
-  };
-}
-
-function splitAt(
-  gateway: DesiredGateway,
-  target: Vector,
-  of: { readonly owner: string; readonly ids: ReadonlyMap<string, string> },
-): Split {
-  const members = gateway.routes.flatMap((route) => route.members);
-  return {
-    gateway: gateway.name,
-    title: gateway.title,
-    owner: of.owner,
-    generation: 1,
-    port: gateway.port,
-    protocol: gateway.protocol,
-    fallback: [],
-    memory: { rejected: [], stable: { vector: byId(target, of.ids), since: 0 } },
-    versions: members.map((member) => ({
-      id: of.ids.get(keyOf(member)) ?? keyOf(member),
-      name: nameOf(keyOf(member)),
-      weight: weightOf(target, keyOf(member)),
-      draining: [],
-      source:
-        member.kind === 'external'
-          ? { kind: 'external' as const, host: member.address, port: 0 }
-          : {
-              kind: 'app' as const,
-              appId: of.ids.get(keyOf(member)) ?? '',
-              service: serviceKey(member),
-              digest: member.digest,
-              portIndex: 0,
-            },
-    })),
-  };
-}
-
-function byId(vector: Vector, ids: ReadonlyMap<string, string>): Vector {
-  return Object.fromEntries(
-    Object.entries(vector).map(([key, parts]) => [ids.get(key) ?? key, parts]),
-  );
-}
-
-function settledView(split: Split): NodeView['gateways'][number] {
-  const weights = Object.fromEntries(split.versions.map((one) => [one.id, one.weight]));
-  return { split, applied: true, weights, versions: [] };
 }
